@@ -5,7 +5,9 @@
 //! * Exit code 0: done. 1: a check or a program failed. 2: the arguments make no sense. A program
 //!   that was started hands its own code through.
 
+mod ci;
 mod run;
+mod test;
 mod tidy;
 mod workspace;
 
@@ -25,12 +27,16 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Test(test::Arguments),
     Tidy(tidy::Arguments),
+    Ci(ci::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = Workspace::find().and_then(|workspace| match &arguments.command {
+        Command::Test(arguments) => test::main(&workspace, arguments),
+        Command::Ci(arguments) => ci::main(&workspace, arguments),
         Command::Tidy(arguments) => tidy::main(&workspace, arguments),
     });
     match result {

@@ -9,7 +9,7 @@ const RULE: &str = "idea-first";
 pub fn check(tree: &Tree, findings: &mut Findings) {
     for file in tree.files.iter().filter(|file| file.path.ends_with(".rs")) {
         let first = file.text.lines().find(|line| !line.trim().is_empty()).unwrap_or("");
-        if !first.strip_prefix("//!").is_some_and(|words| words.len() > 3) {
+        if first.strip_prefix("//!").is_none_or(|words| words.len() <= 3) {
             let message = "begin with `//!`: what this is, how to use it, Locking, Sources";
             findings.add(RULE, &file.path, 1, message);
         }

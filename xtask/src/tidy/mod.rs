@@ -41,6 +41,11 @@ pub struct Arguments {
     bless: bool,
 }
 
+impl Arguments {
+    /// Check only.
+    pub const CHECK: Arguments = Arguments { bless: false };
+}
+
 /// Where a rule is broken, and what to do about it.
 #[derive(Debug)]
 pub struct Finding {
@@ -103,7 +108,7 @@ pub fn main(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let tree = Tree::read(workspace)?;
     if arguments.bless {
         contract::bless(workspace, &tree)?;
-        return main(workspace, &Arguments { bless: false });
+        return main(workspace, &Arguments::CHECK);
     }
     let mut findings = Findings::default();
     for check in RULES {
