@@ -13,6 +13,8 @@ const RULE: &str = "one-registration";
 const SETS: &[&str] = &[
     "component",
     "slot",
+    "softint",
+    "reclaimer",
     "syscalls",
     "syscall",
     "sysctl",
