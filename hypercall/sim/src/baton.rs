@@ -21,6 +21,8 @@ use crate::{Sim, nanos, report};
 
 /// So many visits with no thread able to run and time standing still, and guests keep each other busy for ever.
 const VISITS_ALONE: u64 = 10_000_000;
+/// So often may a thread spin with nobody else able to run.
+const SPINS_ALONE: u32 = 1_000_000;
 /// So many guests are still visited once all threads have ended.
 const LAST_VISITS: u32 = 100_000;
 /// So often are threads that outlive `main` told to end.
@@ -173,7 +175,16 @@ impl Sim {
         state: MutexGuard<'a, State>,
         me: u64,
     ) -> MutexGuard<'a, State> {
-        let mut state = self.pass(state);
+        let state = self.pass(state);
+        self.await_turn(state, me)
+    }
+
+    /// Returns once `me` has the baton.
+    pub(crate) fn await_turn<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        me: u64,
+    ) -> MutexGuard<'a, State> {
         if state.holder != Some(me) {
             let Some(turn) = state.threads.get(&me).map(|e| e.turn.clone()) else { return state };
             while state.holder != Some(me) {
@@ -191,10 +202,7 @@ impl Sim {
             state.collect_due();
             match state.choose() {
                 Choice::Thread(next) => {
-                    state.holder = Some(next);
-                    if let Some(entry) = state.threads.get(&next) {
-                        entry.turn.notify_one();
-                    }
+                    state.hand_to(next);
                     return state;
                 }
                 Choice::Visit(visit) => {
@@ -231,7 +239,7 @@ impl Sim {
         mut state: MutexGuard<'a, State>,
         visit: Visit,
     ) -> MutexGuard<'a, State> {
-        state.visiting = true;
+        state.set_visiting(true);
         drop(state);
         let number = match &visit {
             Visit::Interrupt(_, number) | Visit::Timer(_, number) => *number,
@@ -251,7 +259,7 @@ impl Sim {
             (carried == Carried::Again).then_some(guest)
         }));
         let mut state = self.lock();
-        state.visiting = false;
+        state.set_visiting(false);
         match outcome {
             Ok(Some(guest)) => state.pending.push(Visit::Interrupt(guest, number)),
             Ok(None) => {}
@@ -278,6 +286,25 @@ impl Sim {
         report::refuse_in_visit(&state, "yield_now");
         state.ready(me, Verdict::Woken);
         drop(self.reschedule(state, me));
+    }
+
+    /// Lets another thread run, for one that spins in a kernel: calls no guest.
+    pub(crate) fn spin(&self) {
+        let Some(me) = self.member() else { return std::hint::spin_loop() };
+        let mut state = self.lock();
+        let others = state.runnable.len() as u64;
+        if others == 0 {
+            state.spins_alone += 1;
+            let alone = state.spins_alone;
+            drop(state);
+            assert!(alone < SPINS_ALONE, "sim: thread {me} spins, and no other thread can run");
+        } else if state.threads.contains_key(&me) {
+            let n = crate::below(&mut state.rng, others) as usize;
+            let next = state.take_thread(n);
+            state.ready(me, Verdict::Woken);
+            state.hand_to(next);
+            drop(self.await_turn(state, me));
+        }
     }
 
     /// Stops the calling thread for this much virtual time. It must be outside of every kernel.

@@ -76,7 +76,7 @@ impl Interrupts for Sim {
     fn carry(&self, _proof: &Offcpu) {
         let me = self.me("carry");
         let mut state = self.lock();
-        if state.visiting {
+        if state.visiting() {
             // The visitor goes on to what is pending as soon as this visit is over.
             return;
         }

@@ -26,7 +26,7 @@ pub fn message(payload: &(dyn Any + Send)) -> &str {
 /// Panics if the holder is inside a guest's up-call.
 pub fn refuse_in_visit(state: &State, call: &str) {
     assert!(
-        !state.visiting,
+        !state.visiting(),
         "sim: `{call}` called from an up-call of a guest, which may not block"
     );
 }

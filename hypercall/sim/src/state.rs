@@ -10,7 +10,7 @@
 //! Locking: all of it is under `Sim::state`. An `Arc` of a guest is never dropped under the lock.
 //! Sources: none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar};
 
 use hypercall::Guest;
@@ -92,8 +92,9 @@ pub struct State {
     pub holder: Option<u64>,
     /// The thread that called `Sim::run`.
     pub main: Option<u64>,
-    /// Whether the holder is calling a guest and may not block.
-    pub visiting: bool,
+    /// Threads that are calling a guest and may not block; more than the holder when one of them
+    /// spins there.
+    visitors: BTreeSet<u64>,
     /// Threads that may run, in no order.
     pub runnable: Vec<u64>,
     waiters: BTreeMap<Key, Vec<u64>>,
@@ -109,6 +110,8 @@ pub struct State {
     pub last_run: u64,
     /// Visits since then, or since time moved.
     pub visits_since: u64,
+    /// How often in a row a thread spun with nobody else able to run.
+    pub spins_alone: u32,
     /// Calls of `rearm` that named a wrong old deadline.
     pub wrong_rearms: u64,
     /// What `Sim::run` reports at its end.
@@ -129,7 +132,7 @@ impl State {
             last_thread: 0,
             holder: None,
             main: None,
-            visiting: false,
+            visitors: BTreeSet::new(),
             runnable: Vec::new(),
             waiters: BTreeMap::new(),
             pending: Vec::new(),
@@ -139,6 +142,7 @@ impl State {
             timed_threads: 0,
             last_run: 0,
             visits_since: 0,
+            spins_alone: 0,
             wrong_rearms: 0,
             failures: Vec::new(),
             handles: Vec::new(),
@@ -260,6 +264,21 @@ impl State {
         }
     }
 
+    /// Whether the holder is calling a guest and may not block.
+    pub fn visiting(&self) -> bool {
+        self.holder.is_some_and(|thread| self.visitors.contains(&thread))
+    }
+
+    /// The holder starts or ends calling a guest.
+    pub fn set_visiting(&mut self, visiting: bool) {
+        let Some(thread) = self.holder else { return };
+        if visiting {
+            self.visitors.insert(thread);
+        } else {
+            self.visitors.remove(&thread);
+        }
+    }
+
     /// Chooses by the seed among the runnable threads and the guests to be visited.
     pub fn choose(&mut self) -> Choice {
         let (threads, guests) = (self.runnable.len(), self.pending.len());
@@ -268,14 +287,28 @@ impl State {
         }
         let n = crate::below(&mut self.rng, (threads + guests) as u64) as usize;
         if n < threads {
-            let thread = self.runnable.swap_remove(n);
-            self.trace.note(Event::Run { thread });
-            self.last_run = self.now;
-            self.visits_since = 0;
-            Choice::Thread(thread)
+            Choice::Thread(self.take_thread(n))
         } else {
             Choice::Visit(self.take_visit(n - threads))
         }
+    }
+
+    /// Gives the baton to `next`.
+    pub fn hand_to(&mut self, next: u64) {
+        self.holder = Some(next);
+        if let Some(entry) = self.threads.get(&next) {
+            entry.turn.notify_one();
+        }
+    }
+
+    /// Takes out one runnable thread; `n` is below the length of `runnable`.
+    pub fn take_thread(&mut self, n: usize) -> u64 {
+        let thread = self.runnable.swap_remove(n);
+        self.trace.note(Event::Run { thread });
+        self.last_run = self.now;
+        self.visits_since = 0;
+        self.spins_alone = 0;
+        thread
     }
 
     /// Takes out one guest to be visited; `n` is below the length of `pending`.

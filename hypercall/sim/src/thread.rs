@@ -11,7 +11,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use hypercall::{Catch, Join, Offcpu, Panicked, SpawnError, Threads};
@@ -127,7 +127,7 @@ impl Sim {
 
     /// The life of a spawned thread.
     fn live(&self, thread: u64, main: Box<dyn FnOnce() + Send>) {
-        drop(self.first_turn(thread));
+        drop(self.await_turn(self.lock(), thread));
         // Lasts to the end, for this thread may yet carry an interrupt.
         let _membership = Membership::new(self, thread);
         let result = catch_unwind(AssertUnwindSafe(main));
@@ -146,16 +146,6 @@ impl Sim {
             state.wake(Key::AllEnded, u32::MAX);
         }
         drop(self.pass(state));
-    }
-
-    fn first_turn(&self, thread: u64) -> MutexGuard<'_, State> {
-        let mut state = self.lock();
-        if let Some(turn) = state.threads.get(&thread).map(|e| e.turn.clone()) {
-            while state.holder != Some(thread) {
-                state = turn.wait(state).unwrap_or_else(PoisonError::into_inner);
-            }
-        }
-        state
     }
 
     /// Waits until `thread` has ended.
@@ -194,6 +184,10 @@ impl Threads for Sim {
         }
         let (sim, thread) = self.start(name, main)?;
         Ok(Box::new(Handle { sim, thread }))
+    }
+
+    fn yield_now(&self) {
+        self.spin();
     }
 
     fn current(&self) -> u64 {

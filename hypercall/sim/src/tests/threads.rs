@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hypercall::atomic::AtomicU32;
+use hypercall::atomic::{AtomicU32, Ordering};
 use hypercall::{Catch, Clock, Environment, Panicked, Parking, Threads, Wakeup};
 
 use super::{OFF, at_ms, message_of, ms};
@@ -191,6 +191,31 @@ fn a_stranger_may_not_block() {
         sim.wait(&OFF(), &word, 0, None);
     });
     assert!(text.contains("not part of the simulation"), "{text}");
+}
+
+#[test]
+fn a_spinner_lets_the_others_run_and_is_told_when_there_is_none() {
+    let sim = Sim::seeded(1);
+    let word = Arc::new(AtomicU32::new(0));
+    sim.run(|| {
+        let (s, w) = (sim.clone(), word.clone());
+        drop(sim.spawn("setter", move || {
+            w.store(1, Ordering::Release);
+            s.sleep(ms(1));
+        }));
+        while word.load(Ordering::Acquire) == 0 {
+            Threads::yield_now(&*sim);
+        }
+    });
+    let text = message_of(|| {
+        sim.run(|| {
+            loop {
+                Threads::yield_now(&*sim);
+            }
+        });
+    });
+    assert!(text.contains("no other thread can run"), "{text}");
+    Threads::yield_now(&*sim);
 }
 
 #[test]
