@@ -155,6 +155,13 @@ fn one_simulation_inside_another() {
 }
 
 #[test]
+fn nothing_keeps_a_simulation_alive_after_its_run() {
+    let sim = Sim::seeded(1);
+    scenario(&sim);
+    assert_eq!(Arc::strong_count(&sim), 1);
+}
+
+#[test]
 fn names_last_as_long_as_their_holders() {
     use hypercall::Names;
     let (one, other) = (Sim::seeded(1), Sim::seeded(1));

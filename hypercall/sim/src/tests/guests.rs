@@ -79,7 +79,7 @@ fn a_visit_may_wake_raise_and_rearm() {
 
 #[test]
 fn again_means_again() {
-    let sim = Sim::seeded(1);
+    let sim = traced(1);
     let left = AtomicU64::new(5);
     let guest = Arc::new(Scripted {
         interrupt: move || match left.fetch_sub(1, Ordering::Relaxed) {
@@ -88,11 +88,9 @@ fn again_means_again() {
         },
         timer: || Carried::Done,
     });
-    let trace = traced(1);
-    trace.run(|| trace.raise(guest));
-    let visits = trace.events().iter().filter(|e| matches!(e, Event::Interrupt { .. })).count();
+    sim.run(|| sim.raise(guest));
+    let visits = sim.events().iter().filter(|e| matches!(e, Event::Interrupt { .. })).count();
     assert_eq!(visits, 5);
-    drop(sim);
 }
 
 #[test]
