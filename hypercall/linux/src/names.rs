@@ -100,8 +100,14 @@ mod tests {
     fn threads_that_meet_agree() {
         let host = Linux::new();
         let found: Vec<_> = std::thread::scope(|s| {
-            let threads: Vec<_> =
-                (0..8).map(|n| s.spawn({ let h = &host; move || number(h, "bus", n) })).collect();
+            let threads: Vec<_> = (0..8)
+                .map(|n| {
+                    s.spawn({
+                        let h = &host;
+                        move || number(h, "bus", n)
+                    })
+                })
+                .collect();
             threads.into_iter().map(|t| t.join().unwrap()).collect()
         });
         assert!(found.iter().all(|f| Arc::ptr_eq(f, &found[0])));

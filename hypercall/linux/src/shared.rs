@@ -16,7 +16,7 @@ use hypercall::{Carried, Guest};
 use crate::lane::{Lane, Track};
 use crate::pool::{Call, Pool};
 use crate::watcher::Watch;
-use crate::{environment, lock, parking, worker};
+use crate::{environment, lock, worker};
 
 /// A lane with so many guests has work for another thread.
 pub const CROWD: usize = 16;
@@ -66,7 +66,7 @@ impl Shared {
         drop(pool);
         match call {
             Call::Nobody => {}
-            Call::Wake(nap) => parking::unblock(&nap.called, 1),
+            Call::Wake(nap) => nap.wake(),
             Call::Spawn => {
                 if !worker::spawn(self) {
                     lock(&self.pool).spawn_failed();
@@ -168,7 +168,7 @@ impl Shared {
     pub fn stop(&self) {
         let (mut guests, naps) = lock(&self.pool).stop();
         for nap in naps {
-            parking::unblock(&nap.called, 1);
+            nap.wake();
         }
         self.watch.end();
         for track in lock(&self.lanes).iter() {

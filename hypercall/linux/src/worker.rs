@@ -12,7 +12,6 @@ use std::thread;
 use hypercall::{Carried, Guest};
 
 use crate::lane::{self, Lane};
-use crate::parking::block;
 use crate::pool::{Nap, Step};
 use crate::shared::{Shared, visit};
 
@@ -36,7 +35,7 @@ fn run(shared: &Arc<Shared>) {
             Step::End => return,
             Step::Sleep(until) => {
                 lane.set_carrying(false);
-                block(&nap.called, 0, until);
+                nap.sleep(limit > 1, until);
             }
             Step::Work(timer) => {
                 if !lane.carrying() {
