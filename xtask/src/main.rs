@@ -5,14 +5,23 @@
 //! * Exit code 0: done. 1: a check or a program failed. 2: the arguments make no sense. A program
 //!   that was started hands its own code through.
 
+mod bench;
+mod bootstrap;
+mod build;
 mod ci;
+mod cluster;
+mod fuzz;
+mod kernels;
+mod progress;
 mod run;
+mod stats;
 mod test;
 mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use workspace::Workspace;
@@ -27,18 +36,22 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Do the main job: print the bootstrap matrix, then ping across a network of 255 kernels
+    Main,
+    Bootstrap(bootstrap::Arguments),
+    Cluster(cluster::Arguments),
+    Build(build::Arguments),
+    Bench(bench::Arguments),
     Test(test::Arguments),
+    Fuzz(fuzz::Arguments),
     Tidy(tidy::Arguments),
     Ci(ci::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result = Workspace::find().and_then(|workspace| match &arguments.command {
-        Command::Test(arguments) => test::main(&workspace, arguments),
-        Command::Ci(arguments) => ci::main(&workspace, arguments),
-        Command::Tidy(arguments) => tidy::main(&workspace, arguments),
-    });
+    let result =
+        Workspace::find().and_then(|workspace| run_command(&workspace, &arguments.command));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => match error.downcast_ref::<run::Status>() {
@@ -48,5 +61,39 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+    }
+}
+
+fn run_command(workspace: &Workspace, command: &Command) -> Result<()> {
+    match command {
+        Command::Main => {
+            bootstrap::main(workspace, &bootstrap::Arguments::ALL)?;
+            cluster::figure(workspace)
+        }
+        Command::Bootstrap(arguments) => bootstrap::main(workspace, arguments),
+        Command::Cluster(arguments) => cluster::main(workspace, arguments),
+        Command::Build(arguments) => build::main(workspace, arguments),
+        Command::Bench(arguments) => bench::main(workspace, arguments),
+        Command::Test(arguments) => test::main(workspace, arguments),
+        Command::Fuzz(arguments) => fuzz::main(workspace, arguments),
+        Command::Tidy(arguments) => tidy::main(workspace, arguments),
+        Command::Ci(arguments) => ci::main(workspace, arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn cluster_hands_its_options_on() {
+        let words = ["xtask", "cluster", "--nodes", "3", "--json", "--help"];
+        assert!(Arguments::try_parse_from(words).is_ok());
     }
 }

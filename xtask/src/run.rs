@@ -1,6 +1,7 @@
 //! Running other programs: what is shown, and what a failure becomes.
 //!
 //! * [`run`]: output goes to the terminal; failure is an error with advice.
+//! * [`quiet`]: output is shown only with a failure.
 //! * [`json`]: standard output is parsed; standard error goes to the terminal.
 //! * [`Status`]: an error that carries the exit code which this program shall end with.
 
@@ -43,6 +44,17 @@ pub fn run(command: &mut Command, advice: &str) -> Result<()> {
     let status = command.status().with_context(|| format!("`{what}` does not start: {advice}"))?;
     if !status.success() {
         bail!("`{what}` failed ({status}): {advice}");
+    }
+    Ok(())
+}
+
+/// Runs `command` and shows nothing unless it fails.
+pub fn quiet(command: &mut Command, advice: &str) -> Result<()> {
+    let what = shown(command);
+    let output = command.output().with_context(|| format!("`{what}` does not start: {advice}"))?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr);
+        bail!("`{what}` failed ({}): {}", output.status, text.trim());
     }
     Ok(())
 }

@@ -1,0 +1,183 @@
+//! Programs that embed a kernel: found, generated and built.
+//!
+//! * [`program`]: a program of the package config (`cluster`, `bench`, `assemble`), built for release.
+//! * [`shipped`]: the configurations in `config/`.
+//! * [`build`]: the kernel of one configuration: `assemble` writes its crate, cargo builds it.
+//!
+//! Generated kernels are built in one folder of their own (`target/kernels-build`), so that they
+//! share what they have in common.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::Message;
+use serde::Deserialize;
+
+use crate::run;
+use crate::workspace::{Workspace, host_triple};
+
+/// A configuration file that the project ships.
+pub struct Configuration {
+    /// Its name: that of the file.
+    pub name: String,
+    /// The file.
+    pub file: PathBuf,
+}
+
+/// How a kernel is built.
+#[derive(Clone, Copy, Default)]
+pub struct Shape {
+    /// As a library with the C interface, in place of a program.
+    pub lib: bool,
+    /// Linked statically, C library included.
+    pub is_static: bool,
+}
+
+/// What `assemble --json` answers.
+#[derive(Deserialize)]
+struct Assembled {
+    /// The folder of the generated crate.
+    path: PathBuf,
+}
+
+/// The program `name` of the package config, built as users run it.
+pub fn program(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    let words = ["build", "--release", "--quiet", "--package", "anykernel-config", "--bin", name];
+    artefact(&mut workspace.cargo(&words), name)
+}
+
+/// The configurations in `config/`, by name.
+pub fn shipped(folder: &Path) -> Result<Vec<Configuration>> {
+    let mut found = Vec::new();
+    let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    for entry in entries {
+        let file = entry?.path();
+        let is_configuration = file.extension() == Some(OsStr::new("toml"))
+            && file.file_name() != Some(OsStr::new("Cargo.toml"));
+        if let Some(name) = file.file_stem().filter(|_| is_configuration) {
+            found.push(Configuration { name: name.to_string_lossy().into_owned(), file });
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+/// The shipped configurations called `names`, or all.
+pub fn chosen(folder: &Path, names: &[String]) -> Result<Vec<Configuration>> {
+    let mut shipped = shipped(folder)?;
+    if names.is_empty() {
+        return Ok(shipped);
+    }
+    let known = shipped.iter().map(|c| c.name.clone()).collect::<Vec<_>>().join(", ");
+    names
+        .iter()
+        .map(|name| {
+            let at = shipped.iter().position(|configuration| configuration.name == *name);
+            at.map(|at| shipped.swap_remove(at)).with_context(|| {
+                format!("no configuration `{name}` (or named twice); config/ has {known}")
+            })
+        })
+        .collect()
+}
+
+/// Generates and builds the kernel that `file` describes; the answer is the binary or library.
+pub fn build(workspace: &Workspace, file: &Path, shape: Shape) -> Result<PathBuf> {
+    let mut assemble = Command::new(program(workspace, "assemble")?);
+    assemble.current_dir(&workspace.root).arg(file).arg("--json");
+    assemble.arg("--out").arg(workspace.target.join("kernels"));
+    if shape.lib {
+        assemble.arg("--lib");
+    }
+    assemble.stderr(Stdio::inherit());
+    let output = assemble.output().context("the assembler does not start")?;
+    if !output.status.success() {
+        // It has said what is wrong with the file.
+        return Err(run::Status(1).into());
+    }
+    let assembled: Assembled = serde_json::from_slice(&output.stdout)
+        .context("the assembler did not print the JSON that is expected of it")?;
+    build_crate(workspace, &assembled.path, shape)
+}
+
+/// Builds the generated crate in `folder`.
+pub fn build_crate(workspace: &Workspace, folder: &Path, shape: Shape) -> Result<PathBuf> {
+    // The versions that the tests ran with. Cargo drops from it what this crate does not need.
+    let lock = folder.join("Cargo.lock");
+    if !lock.exists() {
+        fs::copy(workspace.path("Cargo.lock"), &lock)
+            .with_context(|| format!("copying Cargo.lock to {}", folder.display()))?;
+    }
+    let mut cargo = workspace.cargo(&["build", "--release", "--quiet", "--manifest-path"]);
+    cargo.arg(folder.join("Cargo.toml"));
+    cargo.env("CARGO_TARGET_DIR", workspace.target.join("kernels-build"));
+    if shape.is_static {
+        // With a target named, the flags do not reach procedural macros, which cannot be static.
+        cargo.args(["--target", &host_triple()?]).env("RUSTFLAGS", "-C target-feature=+crt-static");
+    }
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    artefact(&mut cargo, &name)
+}
+
+/// Runs a cargo build and finds what it made for the target or package `name`.
+fn artefact(cargo: &mut Command, name: &str) -> Result<PathBuf> {
+    cargo.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
+    let what = run::shown(cargo);
+    let output = cargo.output().with_context(|| format!("`{what}` does not start"))?;
+    if !output.status.success() {
+        bail!("`{what}` failed ({}): the compiler's messages are above", output.status);
+    }
+    last_artefact(&output.stdout).with_context(|| format!("`{what}` built nothing called {name}"))
+}
+
+/// The executable, or else the shared library, of the last artefact in cargo's messages. The
+/// package that was asked for is built last.
+fn last_artefact(messages: &[u8]) -> Option<PathBuf> {
+    let artefacts = Message::parse_stream(messages).filter_map(|message| match message {
+        Ok(Message::CompilerArtifact(artefact)) => Some(artefact),
+        _ => None,
+    });
+    let last = artefacts.last()?;
+    let library = || {
+        let shared = last.filenames.iter().find(|file| file.extension() == Some("so"));
+        shared.or(last.filenames.first()).cloned()
+    };
+    last.executable.clone().or_else(library).map(Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configurations_are_the_listing_of_a_folder() {
+        let folder = std::env::temp_dir().join(format!("xtask-kernels-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        for name in ["router.toml", "base.toml", "Cargo.toml", "README.md"] {
+            fs::write(folder.join(name), "").unwrap();
+        }
+        let names = |found: Vec<Configuration>| {
+            found.into_iter().map(|configuration| configuration.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(shipped(&folder).unwrap()), ["base", "router"]);
+        assert_eq!(names(chosen(&folder, &["router".into()]).unwrap()), ["router"]);
+        let error = chosen(&folder, &["rooter".into()]).err().unwrap().to_string();
+        assert!(error.contains("base, router"), "{error}");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn the_last_artefact_is_taken() {
+        let line = |name: &str, executable: &str| {
+            format!(
+                r#"{{"reason":"compiler-artifact","package_id":"p","manifest_path":"/m","target":{{"kind":["bin"],"crate_types":["bin"],"name":"{name}","src_path":"/s"}},"profile":{{"opt_level":"3","debuginfo":0,"debug_assertions":false,"overflow_checks":false,"test":false}},"features":[],"filenames":["/t/lib{name}.so"],"executable":{executable},"fresh":false}}"#
+            )
+        };
+        let messages = format!("{}\n{}\n", line("a", "null"), line("b", "\"/t/b\""));
+        assert_eq!(last_artefact(messages.as_bytes()), Some("/t/b".into()));
+        assert_eq!(last_artefact(line("a", "null").as_bytes()), Some("/t/liba.so".into()));
+        assert_eq!(last_artefact(b""), None);
+    }
+}
