@@ -1,0 +1,5 @@
+//! Ethernet.
+//!
+//! * [`wire`] is the format: addresses, types, the header.
+
+pub mod wire;
