@@ -105,11 +105,8 @@ pub fn build(workspace: &Workspace, file: &Path, shape: Shape) -> Result<PathBuf
 /// Builds the generated crate in `folder`.
 pub fn build_crate(workspace: &Workspace, folder: &Path, shape: Shape) -> Result<PathBuf> {
     // The versions that the tests ran with. Cargo drops from it what this crate does not need.
-    let lock = folder.join("Cargo.lock");
-    if !lock.exists() {
-        fs::copy(workspace.path("Cargo.lock"), &lock)
-            .with_context(|| format!("copying Cargo.lock to {}", folder.display()))?;
-    }
+    fs::copy(workspace.path("Cargo.lock"), folder.join("Cargo.lock"))
+        .with_context(|| format!("copying Cargo.lock to {}", folder.display()))?;
     let mut cargo = workspace.cargo(&["build", "--release", "--quiet", "--manifest-path"]);
     cargo.arg(folder.join("Cargo.toml"));
     cargo.env("CARGO_TARGET_DIR", workspace.target.join("kernels-build"));

@@ -85,6 +85,37 @@ pub fn json<T: DeserializeOwned>(command: &mut Command) -> Result<T> {
         .with_context(|| format!("`{what}` did not print the JSON that is expected of it"))
 }
 
+/// A shell script that stands for one of our programs in a test; gone when dropped.
+#[cfg(test)]
+pub fn script(name: &str, body: &str) -> Script {
+    let path = std::env::temp_dir().join(format!("xtask-{name}-{}", std::process::id()));
+    // Another process writes it: a file that this process has open for writing, even in the child
+    // of another test, cannot be started.
+    let write = r#"printf '#!/bin/sh\n%s\n' "$2" > "$1" && chmod 755 "$1""#;
+    let status = Command::new("sh").args(["-c", write, "sh"]).arg(&path).arg(body).status();
+    assert!(status.unwrap().success());
+    Script(path)
+}
+
+/// See [`script`].
+#[cfg(test)]
+pub struct Script(std::path::PathBuf);
+
+#[cfg(test)]
+impl Script {
+    /// The file.
+    pub fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+impl Drop for Script {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.0).ok();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -149,10 +149,8 @@ fn median(runs: &[Answer], figure: impl Fn(&Answer) -> Option<f64>) -> Result<f6
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
+    use crate::run::{Script, script};
 
     fn answer(nodes: u64, boot_s: f64, bytes_per_node: f64) -> Answer {
         Answer {
@@ -180,28 +178,24 @@ mod tests {
     }
 
     /// A program that answers as `cluster` does.
-    fn fake(name: &str, checked: bool) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("xtask-{name}-{}", std::process::id()));
+    fn fake(name: &str, checked: bool) -> Script {
         let json = format!(
             r#"{{"nodes": $2, "topology": "line", "boot_s": 0.001, "configure_s": 0.001,
             "first_reply_s": 0.004, "rtt_warm_s": 0.0001, "hop_warm_s": 2e-7,
             "bytes_per_node": 20000, "host_threads": 3, "checked": {checked},
             "idle_cpu_fraction": 0.0004}}"#
         );
-        fs::write(&path, format!("#!/bin/sh\ncat <<END\n{json}\nEND\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        path
+        script(name, &format!("cat <<END\n{json}\nEND"))
     }
 
     #[test]
     fn the_contract_with_the_program() {
         let program = fake("cluster", true);
-        let cluster = Cluster::new(&program);
+        let cluster = Cluster::new(program.path());
         let mut records = cluster.figure().unwrap();
         records.extend(cluster.ten_thousand().unwrap());
         records.extend(cluster.idle().unwrap());
         records.extend(cluster.hundred_thousand().unwrap());
-        fs::remove_file(program).unwrap();
         let value = |id: &str| records.iter().find(|record| record.id == id).unwrap().value;
         assert_eq!(value("cluster.255"), Some(0.004));
         assert_eq!(value("hop.warm"), Some(2e-7));
@@ -213,7 +207,6 @@ mod tests {
     #[test]
     fn an_incomplete_cluster_is_no_figure() {
         let program = fake("cluster-incomplete", false);
-        assert!(Cluster::new(&program).figure().is_err());
-        fs::remove_file(program).unwrap();
+        assert!(Cluster::new(program.path()).figure().is_err());
     }
 }

@@ -82,14 +82,25 @@ pub fn main(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
 fn measure(workspace: &Workspace, configurations: &[Configuration], runs: u32) -> Result<Report> {
     let bench = kernels::program(workspace, "bench")?;
     let built = build(workspace, configurations)?;
+    let sizes = built.kernels.iter().map(|kernel| stripped_size(workspace, kernel));
+    let sizes = sizes.collect::<Result<Vec<u64>>>()?;
+    matrix(configurations, &built, &sizes, &bench, runs)
+}
 
-    let mut rows = Vec::new();
-    let mut bar = Bar::new("booting in the process", configurations.len() as u64);
-    for (configuration, kernel) in configurations.iter().zip(&built.kernels) {
+/// The matrix of kernels that are built.
+fn matrix(
+    configurations: &[Configuration],
+    built: &Built,
+    sizes: &[u64],
+    bench: &Path,
+    runs: u32,
+) -> Result<Report> {
+    let mut measured = Vec::new();
+    let mut bar = Bar::new("booting in the process", built.kernels.len() as u64);
+    for kernel in &built.kernels {
         let runs = runs.to_string();
         let mut command = Command::new(kernel);
-        let measured: Measured = run::json(command.args(["--measure", "--runs", &runs, "--json"]))?;
-        rows.push((configuration, kernel, measured));
+        measured.push(run::json(command.args(["--measure", "--runs", &runs, "--json"]))?);
         bar.step();
     }
     drop(bar);
@@ -98,19 +109,15 @@ fn measure(workspace: &Workspace, configurations: &[Configuration], runs: u32) -
     let times = process::interleaved(&built.programs(), runs)?;
     let (empty, ours) = times.split_first().context("no process was timed")?;
 
-    let rows = rows.into_iter().zip(ours).map(|((configuration, kernel, measured), times)| {
-        Ok(Row {
-            name: configuration.name.clone(),
-            components: measured.components,
-            boot_s: measured.boot_s,
-            halt_s: measured.halt_s,
-            bytes_per_kernel: measured.bytes_per_kernel,
-            process_s: Process { min: times.min(), median: times.median() },
-            binary_bytes: stripped_size(workspace, kernel)?,
-        })
+    let rows = configurations.iter().zip(measured).zip(ours).zip(sizes);
+    let rows = rows.map(|(((configuration, measured), times), &binary_bytes)| {
+        let Measured { components, boot_s, halt_s, bytes_per_kernel } = measured;
+        let process_s = Process { min: times.min(), median: times.median() };
+        let name = configuration.name.clone();
+        Row { name, components, boot_s, halt_s, bytes_per_kernel, process_s, binary_bytes }
     });
     Ok(Report {
-        configurations: rows.collect::<Result<_>>()?,
+        configurations: rows.collect(),
         baseline: Baseline {
             empty_process_s: empty.median(),
             empty_process_min_s: empty.min(),
@@ -170,4 +177,29 @@ fn stripped_size(workspace: &Workspace, program: &Path) -> Result<u64> {
     let size = std::fs::metadata(&copy).map(|data| data.len());
     std::fs::remove_file(&copy).ok();
     size.with_context(|| format!("reading the size of {}", copy.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::script;
+
+    /// Programs that answer as ours do.
+    #[test]
+    fn the_contract_with_the_programs() {
+        let kernel = script(
+            "kernel",
+            r#"if [ "$1" = --measure ]; then
+                echo '{"name": "base", "components": 2, "boot_s": {"min": 1e-6, "median": 2e-6,
+                "p99": 3e-6, "first": 5e-5}, "halt_s": 1e-6, "bytes_per_kernel": 9000}'
+            fi"#,
+        );
+        let bench = script("bench", r#"echo '{"host_getpid_s": 1e-7, "kernel_getpid_s": 8e-9}'"#);
+        let configuration = Configuration { name: "base".into(), file: "config/base.toml".into() };
+        let built = Built { empty: "/bin/true".into(), kernels: vec![kernel.path().into()] };
+        let report = matrix(&[configuration], &built, &[1234], bench.path(), 3).unwrap();
+        let row = &report.configurations[0];
+        assert_eq!((row.components, row.binary_bytes, row.boot_s.first), (2, 1234, Some(5e-5)));
+        assert!(row.process_s.min > 0.0 && report.baseline.empty_process_s > 0.0);
+    }
 }
