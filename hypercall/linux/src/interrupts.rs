@@ -48,7 +48,9 @@ impl Interrupts for Linux {
 
     #[inline]
     fn carry(&self, _proof: &Offcpu) {
-        let Some(lane) = lane::if_any(&self.shared) else { return };
+        let Some(lane) = lane::if_any(&self.shared).filter(|lane| !lane.is_empty()) else {
+            return;
+        };
         let (mut visits, mut until) = (0u32, None);
         self.shared.drain(&lane, |carried| {
             visits = visits.saturating_add(1);

@@ -4,7 +4,7 @@
 //! it takes them out in order, and whoever finds it stuck takes the rest.
 //! * [`with`] runs a function on the calling thread's lane; the few nanoseconds of a hop between
 //!   two kernels are spent here.
-//! * [`if_any`] is the lane if something is in it; [`of`] is the lane, made if need be.
+//! * [`if_any`] is the lane if there is something to do; [`of`] is the lane, made if need be.
 //! * [`Track`] is the side that the watcher sees: progress, and the way to rob.
 //!
 //! A thread that ends hands what is left to the pool.
@@ -12,7 +12,7 @@
 //! Locking: none of its own; `lanes` of [`Shared`] for the register of all tracks.
 //! Sources: Chase and Lev, "Dynamic circular work-stealing deque", 2005 (as in crossbeam).
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
@@ -26,6 +26,8 @@ use crate::shared::Shared;
 pub struct Lane {
     guests: Worker<Arc<dyn Guest>>,
     pub track: Arc<Track>,
+    /// Guests that the owner gave to the pool since it last waited: it may take as many back.
+    given: Cell<usize>,
     shared: Weak<Shared>,
 }
 
@@ -51,7 +53,7 @@ impl Lane {
             seen: (AtomicU64::new(0), AtomicBool::new(false)),
         });
         shared.register(&track);
-        Rc::new(Lane { guests, track, shared: Arc::downgrade(shared) })
+        Rc::new(Lane { guests, track, given: Cell::new(0), shared: Arc::downgrade(shared) })
     }
 
     #[inline]
@@ -78,6 +80,23 @@ impl Lane {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.guests.is_empty()
+    }
+
+    /// Notes that `count` guests were given to the pool.
+    pub fn give(&self, count: usize) {
+        self.given.set(self.given.get().saturating_add(count));
+    }
+
+    /// How many guests it gave; asked once.
+    #[inline]
+    pub fn given(&self) -> usize {
+        self.given.take()
+    }
+
+    /// Whether the owner has anything to do before it sleeps.
+    #[inline]
+    fn is_idle(&self) -> bool {
+        self.is_empty() && self.given.get() == 0
     }
 
     #[inline]
@@ -201,15 +220,15 @@ pub fn of(shared: &Arc<Shared>) -> Option<Rc<Lane>> {
     Some(lane)
 }
 
-/// The calling thread's lane, if something is in it.
+/// The calling thread's lane, if something is in it or was given to the pool.
 #[inline]
 pub fn if_any(shared: &Arc<Shared>) -> Option<Rc<Lane>> {
     let quick = LANES.try_with(|lanes| {
         let lanes = lanes.try_borrow().ok()?;
         if let Some(lane) = lanes.first(shared) {
-            return (!lane.is_empty()).then(|| lane.clone());
+            return (!lane.is_idle()).then(|| lane.clone());
         }
-        lanes.lanes.iter().find(|lane| lane.is_of(shared) && !lane.is_empty()).cloned()
+        lanes.lanes.iter().find(|lane| lane.is_of(shared) && !lane.is_idle()).cloned()
     });
     quick.ok().flatten()
 }

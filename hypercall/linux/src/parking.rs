@@ -64,17 +64,17 @@ impl Parking for Linux {
         deadline: Option<Instant>,
     ) -> Wakeup {
         if let Some(lane) = lane::if_any(&self.shared) {
-            let mut visits = 0u32;
-            self.shared.drain(&lane, |_| {
-                visits = visits.wrapping_add(1);
-                // A look at the clock costs as much as a short visit.
-                let late = visits.is_multiple_of(16) && deadline.is_some_and(|d| now() >= d);
-                if late || word.load(Ordering::Relaxed) != expected {
-                    Enough::Yes
-                } else {
-                    Enough::No
-                }
-            });
+            let (mut visits, mut over) = (0u32, false);
+            while !over && (!lane.is_empty() || self.shared.take_back(&lane)) {
+                self.shared.drain(&lane, |_| {
+                    visits = visits.wrapping_add(1);
+                    // A look at the clock costs as much as a short visit.
+                    let late = visits.is_multiple_of(16) && deadline.is_some_and(|d| now() >= d);
+                    over = late || word.load(Ordering::Relaxed) != expected;
+                    if over { Enough::Yes } else { Enough::No }
+                });
+                over |= word.load(Ordering::Relaxed) != expected;
+            }
         }
         if word.load(Ordering::Acquire) != expected {
             return Wakeup::Woken;

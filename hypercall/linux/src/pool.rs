@@ -218,11 +218,16 @@ impl Pool {
         (Some(guest), self.earliest().is_some_and(|next| next + BEHIND <= now))
     }
 
-    /// Moves guests from the queue to a worker's lane.
+    /// Moves a worker's part of the queue to its lane.
     fn share(&mut self, lane: &Lane) {
         let waiting = self.queue.len();
         let some = if waiting <= SHARE { waiting } else { waiting.div_ceil(2).min(BATCH) };
-        for guest in self.queue.drain(..some) {
+        self.take(lane, some);
+    }
+
+    /// Moves up to `count` guests from the queue to a lane.
+    pub fn take(&mut self, lane: &Lane, count: usize) {
+        for guest in self.queue.drain(..count.min(self.queue.len())) {
             self.taken = self.taken.wrapping_add(1);
             lane.push(guest);
         }

@@ -105,9 +105,23 @@ impl Shared {
 
     /// Gives what is left in the calling thread's lane to the workers.
     pub fn hand_over(self: &Arc<Self>, lane: &Lane) {
-        if !lane.is_empty() {
+        let waiting = lane.len();
+        if waiting != 0 {
+            lane.give(waiting);
             self.raise(core::iter::from_fn(|| lane.pop()));
         }
+    }
+
+    /// Takes back as many guests as the calling thread gave away, if no worker was quicker; `true`
+    /// if there were any. What a system call raised is so carried by the wait that follows it,
+    /// while the worker is still on its way.
+    pub fn take_back(self: &Arc<Self>, lane: &Lane) -> bool {
+        let count = lane.given();
+        if count == 0 {
+            return false;
+        }
+        self.with_pool(|pool| (pool.take(lane, count), Call::Nobody));
+        !lane.is_empty()
     }
 
     /// If another thread is free, gives it half of a crowded lane.

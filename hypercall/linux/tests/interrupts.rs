@@ -120,6 +120,26 @@ fn a_thread_carries_up_to_a_budget_and_workers_get_the_rest() {
 }
 
 #[test]
+fn a_wait_takes_back_what_no_worker_has_taken_yet() {
+    let host = Linux::builder().workers(1).build();
+    let gate = Arc::new(Gate::default());
+    let held = gate.clone();
+    host.raise(Fake::doing(move |_| {
+        held.pass();
+        Carried::Done
+    }));
+    eventually("the only worker is busy", || gate.held.load(Ordering::SeqCst) == 1);
+    let fakes: Vec<_> = (0..100).map(|_| Fake::new()).collect();
+    fakes.iter().for_each(|f| host.raise_local(f.clone()));
+    host.carry(&proof());
+    assert!(fakes.iter().any(|f| f.visits() == 0));
+    let soon = host.now() + Duration::from_millis(1);
+    host.wait(&proof(), &AtomicU32::new(0), 0, Some(soon));
+    assert!(fakes.iter().all(|f| f.visits() == 1));
+    gate.open();
+}
+
+#[test]
 fn a_wait_whose_word_changes_leaves_nothing_behind() {
     let host = Linux::new();
     let word = Arc::new(AtomicU32::new(0));
@@ -162,14 +182,17 @@ fn a_wait_keeps_its_deadline_in_a_flood() {
 #[test]
 fn again_means_behind_the_others() {
     let host = Linux::builder().workers(1).build();
-    let rounds = Arc::new(AtomicU32::new(0));
-    let n = rounds.clone();
+    let (n, mine) = (AtomicU32::new(0), Arc::new(AtomicU32::new(0)));
+    let (by_me, me) = (mine.clone(), thread::current().id());
     let greedy = Fake::doing(move |_| {
+        if thread::current().id() == me {
+            by_me.fetch_add(1, Ordering::SeqCst);
+        }
         if n.fetch_add(1, Ordering::SeqCst) < 10_000 { Carried::Again } else { Carried::Done }
     });
     host.raise_local(greedy.clone());
     host.carry(&proof());
-    assert_eq!(greedy.visits(), 1);
+    assert_eq!(mine.load(Ordering::SeqCst), 1);
     let polite = Fake::new();
     host.raise(polite.clone());
     eventually("the polite one gets its turn", || polite.visits() == 1);
