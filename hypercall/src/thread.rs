@@ -22,6 +22,12 @@ pub trait Threads {
 
     /// A number that names the calling thread among those alive; never 0.
     fn current(&self) -> u64;
+
+    /// Lets another thread run for a moment: for a spinner whose lock's holder may have been
+    /// preempted by the host. Never blocks for long.
+    fn yield_now(&self) {
+        core::hint::spin_loop();
+    }
 }
 
 /// The closure panicked, or was abandoned.
