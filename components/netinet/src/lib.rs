@@ -1,1 +1,13 @@
-//! Placeholder, replaced within this session.
+//! IPv4, ARP, ICMP, UDP and raw sockets.
+//!
+//! The modules so far are pure: no kernel and no lock; the time is an argument.
+//! * [`wire`] is the packet formats, [`checksum`] the Internet checksum.
+
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_macros))]
+
+extern crate alloc;
+
+pub mod checksum;
+pub mod wire;
