@@ -23,8 +23,8 @@ use crate::shared::Shared;
 const TICK: Duration = Duration::from_millis(10);
 /// The most ticks that the watch goes on without a visit.
 const PATIENCE: u64 = 100;
-/// Ticks without progress after which workers are taken to be stuck.
-const STUCK: u32 = 5;
+/// Ticks without progress after which workers are taken to be stuck, not merely short of CPU.
+const STUCK: u32 = 10;
 
 const ABSENT: u32 = 0;
 const ASLEEP: u32 = 1;

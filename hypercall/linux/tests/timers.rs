@@ -54,7 +54,7 @@ fn a_timer_can_be_replaced_and_taken_back() {
     let host = Linux::new();
     let (moved, gone) = (Fake::new(), Fake::new());
     let (moved_guest, gone_guest): (Arc<dyn Guest>, Arc<dyn Guest>) = (moved.clone(), gone.clone());
-    let at = host.now() + ms(30);
+    let at = host.now() + ms(200);
     host.rearm(&moved_guest, None, Some(at));
     host.rearm(&gone_guest, None, Some(at));
     host.rearm(&moved_guest, Some(at), Some(at + ms(10)));
