@@ -94,6 +94,12 @@ impl<'d, T> At<'d, T> {
         locate(self.document.file, self.document.text, self.span.start, message.into())
     }
 
+    /// Line and column.
+    pub(crate) fn place(&self) -> (usize, usize) {
+        let Error { line, column, .. } = self.error("");
+        (line, column)
+    }
+
     /// The same place with another value: what the text was understood to mean.
     pub(crate) fn with<U>(&self, value: U) -> At<'d, U> {
         At { value, span: self.span.clone(), document: self.document }
@@ -243,6 +249,17 @@ pub(crate) enum Value<'d> {
     Boolean(bool),
     /// Of no welcome type: the type's name.
     Other(&'static str),
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Value::Text(_) => "a string",
+            Value::Integer(_) => "a number",
+            Value::Boolean(_) => "true or false",
+            Value::Other(kind) => kind,
+        })
+    }
 }
 
 impl<'d> Value<'d> {

@@ -1,6 +1,7 @@
 //! Addresses and prefixes in files: what may be written, and what is wrong with the rest.
 //!
 //! * [`interface_address`]: `10.0.0.1/24`, an address that an interface can have.
+//! * [`loopback_address`]: the same, or `127.0.0.1/8`.
 //! * [`destination`]: `10.0.0.0/24` or `default`, what a route leads to.
 //! * [`host`]: `10.0.0.1`, an address of some node.
 //!
@@ -21,6 +22,19 @@ pub(crate) const DEFAULT: &str = "default";
 pub(crate) fn interface_address(text: &str) -> Result<Ipv4Net, String> {
     let net = prefix(text)?;
     unicast(net.addr())?;
+    on_network(net)
+}
+
+/// The same for a loopback interface, which may have 127.0.0.1/8.
+pub(crate) fn loopback_address(text: &str) -> Result<Ipv4Net, String> {
+    let net = prefix(text)?;
+    if !net.addr().is_loopback() {
+        unicast(net.addr())?;
+    }
+    on_network(net)
+}
+
+fn on_network(net: Ipv4Net) -> Result<Ipv4Net, String> {
     if !(8..=30).contains(&net.prefix_len()) {
         return Err(format!("the prefix length of {net} must be between 8 and 30"));
     }
@@ -38,7 +52,8 @@ pub(crate) fn destination(text: &str) -> Result<Ipv4Net, String> {
     if text == DEFAULT {
         return Ok(Ipv4Net::default());
     }
-    let net = prefix(text)?;
+    let net = prefix(text)
+        .map_err(|_| format!("{text:?} is not \"default\" or a prefix such as 10.0.0.0/24"))?;
     if net.trunc() != net {
         return Err(format!("{net} has bits past its length; the prefix is {}", net.trunc()));
     }
@@ -86,6 +101,7 @@ mod tests {
     #[test]
     fn addresses_of_interfaces() {
         assert_eq!(interface_address("1.2.3.1/24").map(|net| net.prefix_len()), Ok(24));
+        assert!(loopback_address("127.0.0.1/8").is_ok());
         let wrong = [
             ("1.2.3.1", "\"1.2.3.1\" is not an address and a length, such as 10.0.0.1/24"),
             ("1.2.3.1/+8", "\"1.2.3.1/+8\" is not an address and a length, such as 10.0.0.1/24"),

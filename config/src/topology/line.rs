@@ -37,7 +37,8 @@ fn last_of(first: u32, count: u32) -> u32 {
 }
 
 fn node(n: u32, count: u32) -> Node {
-    let mut interfaces = vec![near(n)];
+    let mut interfaces = Vec::with_capacity(2);
+    interfaces.push(near(n));
     let mut routes = Vec::with_capacity(2);
     let (first, mut last) = window(n, count);
     if n != first {

@@ -33,6 +33,7 @@ pub use generate::{MAX_NODES, PlanError, Shape, generate};
 pub use line::WINDOW;
 pub use ring::MAX_RING;
 pub use text::parse;
+pub(crate) use text::route;
 pub use walk::{Path, Reason, Tables, Unreachable};
 
 /// The most links that a packet can cross: it leaves with a TTL of 255, and every router takes

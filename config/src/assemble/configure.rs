@@ -1,0 +1,66 @@
+//! The part of an assembled kernel that sets it up: one function of direct calls.
+//!
+//! The calls are to the kernel's own interfaces (`base::sysctl`, `net`, `netinet`), which are
+//! linked anyhow where the configuration needs them; there is no interpreter of configurations
+//! in a kernel. This file is the only place that knows those interfaces' names.
+//!
+//! Locking: none.
+
+use std::net::Ipv4Addr;
+
+use crate::file::{File, Interface, Route, Sysctl, Value};
+
+pub(super) fn text(file: &File) -> String {
+    let mut lines = Vec::new();
+    lines.extend(file.sysctls.iter().map(sysctl));
+    lines.extend(file.interfaces.iter().flat_map(interface));
+    lines.extend(file.routes.iter().map(route));
+    let (context, calls) = match lines.as_slice() {
+        [] => ("_l", String::new()),
+        lines => ("l", lines.iter().map(|line| format!("    {line}?;\n")).collect()),
+    };
+    format!(
+        "/// What the configuration says beside its options.\n\
+         pub fn configure({context}: &mut base::Lwp<'_>) -> Result<(), base::Errno> {{\n\
+         {calls}    Ok(())\n\
+         }}\n"
+    )
+}
+
+fn sysctl(Sysctl { name, value }: &Sysctl) -> String {
+    match value {
+        Value::Integer(number) => format!("base::sysctl::set_integer(l, {name:?}, {number})"),
+        Value::Text(text) => format!("base::sysctl::set_text(l, {name:?}, {text:?})"),
+    }
+}
+
+fn interface(interface: &Interface) -> Vec<String> {
+    let name = &interface.name;
+    // lo0 is there when the net faction is; others are made.
+    let mut calls = match name.as_str() {
+        "lo0" => Vec::new(),
+        _ => vec![format!("net::ifnet::create(l, {name:?})")],
+    };
+    if let Some(linkstr) = &interface.linkstr {
+        calls.push(format!("net::ifnet::set_linkstr(l, {name:?}, {linkstr:?})"));
+    }
+    if let Some(mtu) = interface.mtu {
+        calls.push(format!("net::ifnet::set_mtu(l, {name:?}, {mtu})"));
+    }
+    for net in &interface.inet {
+        let (address, length) = (array(net.addr()), net.prefix_len());
+        calls.push(format!("netinet::ifaddr::add(l, {name:?}, {address}, {length})"));
+    }
+    calls.push(format!("net::ifnet::set_up(l, {name:?}, {})", interface.up));
+    calls
+}
+
+fn route(Route { to, via }: &Route) -> String {
+    let (network, length) = (array(to.network()), to.prefix_len());
+    format!("netinet::route::add(l, {network}, {length}, {})", array(*via))
+}
+
+fn array(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    format!("[{a}, {b}, {c}, {d}]")
+}

@@ -1,0 +1,178 @@
+//! Files and the errors about them.
+
+use super::*;
+
+const FULL: &str = r#"
+name = "edge"
+components = ["netinet", "shmif"]
+
+[options]
+ncpu = 2
+memlimit = "16M"
+hostname = "edge.example"
+
+[sysctl]
+"net.inet.ip.forwarding" = 1
+net.inet.ip.ttl = 64
+kern.quiet = true
+
+[[interface]]
+name = "shmif0"
+linkstr = "bus"
+inet = ["10.0.0.1/24", "10.0.1.1/24"]
+mtu = 1500
+
+[[route]]
+to = "default"
+via = "10.0.0.2"
+"#;
+
+fn known() -> Vec<Known> {
+    let known = |name: &str, needs: &[&str]| Known {
+        name: name.into(),
+        needs: needs.iter().map(|need| need.to_string()).collect(),
+    };
+    vec![known("net", &[]), known("netinet", &["net"]), known("shmif", &["net"])]
+}
+
+#[test]
+fn everything_is_understood() {
+    let file = File::parse("dir/full.toml", FULL).unwrap();
+    assert_eq!(file.name, "edge");
+    assert_eq!(file.options.memlimit, Some(16 << 20));
+    assert_eq!(file.options.ncpu, Some(2));
+    assert_eq!(file.options.hostname.as_deref(), Some("edge.example"));
+    let sysctls: Vec<_> = file.sysctls.iter().map(|s| (s.name.as_str(), &s.value)).collect();
+    assert_eq!(
+        sysctls,
+        [
+            ("net.inet.ip.forwarding", &Value::Integer(1)),
+            ("net.inet.ip.ttl", &Value::Integer(64)),
+            ("kern.quiet", &Value::Integer(1)),
+        ]
+    );
+    let [shmif0] = file.interfaces.as_slice() else { panic!("one interface") };
+    assert_eq!((shmif0.driver(), shmif0.up, shmif0.mtu), ("shmif", true, Some(1500)));
+    assert_eq!(file.routes[0].to.prefix_len(), 0);
+}
+
+#[test]
+fn the_name_is_the_files_unless_it_says_one() {
+    assert_eq!(File::parse("a/b/plain.toml", "").unwrap().name, "plain");
+    assert_eq!(
+        File::parse("a/b/Plain.toml", "").unwrap_err().to_string(),
+        "a/b/Plain.toml:1:1: the name \"Plain\" does not begin with a small letter, or has more \
+         than 63 small letters, digits, dashes and underscores, or others"
+    );
+}
+
+#[test]
+fn what_the_set_up_calls_for_is_added_and_reported() {
+    let text = "components = []\n[[interface]]\nname = 'shmif0'\ninet = ['10.0.0.1/8']";
+    let closure = File::parse("x.toml", text).unwrap().closure(&known()).unwrap();
+    assert_eq!(closure.components, ["net", "shmif", "netinet"]);
+    let added: Vec<_> = closure.added.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        added,
+        [
+            "added net: interface shmif0 needs it",
+            "added shmif: interface shmif0 needs it",
+            "added netinet: the address of interface shmif0 needs it",
+        ]
+    );
+    let closure = File::parse("full.toml", FULL).unwrap().closure(&known()).unwrap();
+    assert_eq!(closure.components, ["net", "netinet", "shmif"]);
+    assert_eq!(closure.added.len(), 1);
+}
+
+#[test]
+fn mistakes_name_the_place_and_the_nearest_word() {
+    let cases = [
+        (
+            "components",
+            "compnents",
+            "f.toml:3:1: unknown key \"compnents\"; the nearest known one is \"components\" \
+             in this file",
+        ),
+        (
+            "memlimit",
+            "memlimt",
+            "f.toml:7:1: unknown key \"memlimt\"; the nearest known one is \"memlimit\" in \
+             [options]",
+        ),
+        ("\"netinet\"", "\"base\"", "f.toml:3:15: \"base\" is in every kernel and is not listed"),
+        ("\"netinet\"", "\"shmif\"", "f.toml:3:24: component \"shmif\" is listed twice"),
+        ("ncpu = 2", "ncpu = 65", "f.toml:6:8: \"ncpu\" must be between 1 and 64"),
+        (
+            "ncpu = 2",
+            "ncpu = '2'",
+            "f.toml:6:8: \"ncpu\" must be a whole number, not of type string",
+        ),
+        ("\"16M\"", "\"16X\"", "f.toml:7:12: \"16X\" is not a size such as \"16M\""),
+        ("\"16M\"", "-1", "f.toml:7:12: \"memlimit\" must not be negative"),
+        ("\"16M\"", "true", "f.toml:7:12: \"memlimit\" must be a size, not true or false"),
+        (
+            "\"16M\"",
+            "0",
+            "f.toml:7:12: \"memlimit\" must be more than 0; without it there is no limit",
+        ),
+        (
+            "hostname = \"edge.example\"",
+            "hostname = \"\"",
+            "f.toml:8:12: a host name has 1 to 255 bytes, none of them control",
+        ),
+        (
+            "ip.ttl = 64",
+            "ip.ttl = 6.4",
+            "f.toml:12:19: net.inet.ip.ttl must be a number or a string, not float",
+        ),
+        ("ip.ttl = 64", "ip.forwarding = 0", "f.toml:12:13: net.inet.ip.forwarding is set twice"),
+        (
+            "\"net.inet.ip.forwarding\"",
+            "\"net..x\"",
+            "f.toml:11:1: \"net..x\" is not a name such as net.inet.ip.ttl",
+        ),
+        (
+            "name = \"shmif0\"",
+            "name = \"shmif\"",
+            "f.toml:16:8: \"shmif\" is not a driver and a unit number, such as shmif0",
+        ),
+        ("name = \"shmif0\"\n", "", "f.toml:15:1: [[interface]] has no \"name\""),
+        (
+            "linkstr = \"bus\"",
+            "linkstr = \"\"",
+            "f.toml:17:11: a linkstr names a bus and is not empty",
+        ),
+        ("10.0.1.1/24", "10.0.0.1/16", "f.toml:18:24: 10.0.0.1 is given twice"),
+        ("mtu = 1500", "mtu = 67", "f.toml:19:7: \"mtu\" must be between 68 and 65535"),
+        ("mtu = 1500", "up = 1", "f.toml:19:6: \"up\" must be true or false, not of type integer"),
+        (
+            "\"default\"",
+            "\"defualt\"",
+            "f.toml:22:6: \"defualt\" is not \"default\" or a prefix such as 10.0.0.0/24",
+        ),
+        ("via = ", "vai = ", "f.toml:21:1: [[route]] has no \"via\""),
+    ];
+    for (right, wrong, message) in cases {
+        assert!(FULL.contains(right), "{right}");
+        let text = FULL.replacen(right, wrong, 1);
+        let error = File::parse("f.toml", &text).map(|_| ()).unwrap_err();
+        assert_eq!(error.to_string(), message, "{wrong}");
+    }
+}
+
+#[test]
+fn an_unknown_component_points_at_the_list() {
+    let text = "components = [\n    'net',\n    'shmfi',\n]";
+    let error = File::parse("f.toml", text).unwrap().closure(&known()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "f.toml:3:5: unknown component \"shmfi\"; the nearest known one is \"shmif\""
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = File::read(Path::new("no/such.toml")).unwrap_err().to_string();
+    assert!(error.starts_with("no/such.toml: "), "{error}");
+}

@@ -1,0 +1,42 @@
+//! Sizes in files: `"16M"`, `"64K"`, `"1G"`, or bytes.
+//!
+//! Locking: none.
+
+/// Bytes from a number and an optional `K`, `M` or `G` (powers of 1024).
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is not a size such as \"16M\"");
+    let digits = text.trim_end_matches(['K', 'M', 'G']);
+    let shift = match text.get(digits.len()..) {
+        Some("") => 0,
+        Some("K") => 10,
+        Some("M") => 20,
+        Some("G") => 30,
+        _ => return Err(wrong()),
+    };
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    let number: Option<u64> = digits.parse().ok();
+    let bytes = number.and_then(|number| number.checked_mul(1 << shift));
+    bytes.ok_or_else(|| format!("{text:?} is more than 64 bits hold"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size("4096"), Ok(4096));
+        assert_eq!(size("64K"), Ok(65_536));
+        assert_eq!(size("16M"), Ok(16 << 20));
+        assert_eq!(size("2G"), Ok(2 << 30));
+        for wrong in ["", "M", "16 M", "16MB", "16m", "+1", "-1", "1.5G", "1KK", "é"] {
+            assert_eq!(size(wrong), Err(format!("{wrong:?} is not a size such as \"16M\"")));
+        }
+        assert_eq!(
+            size("99999999999G"),
+            Err("\"99999999999G\" is more than 64 bits hold".to_string())
+        );
+    }
+}
