@@ -1,0 +1,143 @@
+//! A process's descriptors.
+//!
+//! Locking: `Rank::Fds`; a file is closed after the lock is let go.
+
+use crate::file::File;
+use crate::lock::{IntrMutex, Rank};
+use crate::vm::{KArc, KVec};
+use crate::{Cx, Errno, Lwp};
+
+/// A descriptor's number.
+pub type Fd = u32;
+
+/// The most descriptors that a process may have.
+pub const MAX_FDS: u32 = 1 << 20;
+
+struct Entry {
+    file: KArc<File>,
+    close_on_exec: bool,
+}
+
+/// A table of descriptors, of one process or shared by several.
+pub struct FdTable {
+    entries: IntrMutex<KVec<Option<Entry>>>,
+}
+
+impl FdTable {
+    /// An empty table.
+    pub fn new(cx: &Cx<'_>) -> Self {
+        Self { entries: IntrMutex::new(cx, Rank::Fds, KVec::new(cx)) }
+    }
+
+    /// A table with the same files under the same numbers.
+    pub fn copy(&self, cx: &Cx<'_>) -> Result<FdTable, Errno> {
+        let copy = KVec::new(cx);
+        let from = self.entries.lock(cx);
+        let mut to = copy;
+        to.reserve(from.len())?;
+        for e in from.iter() {
+            let entry = e.as_ref().map(|e| {
+                e.file.reference();
+                Entry { file: e.file.clone(), close_on_exec: e.close_on_exec }
+            });
+            to.push(entry)?;
+        }
+        drop(from);
+        Ok(FdTable { entries: IntrMutex::new(cx, Rank::Fds, to) })
+    }
+
+    /// Gives `file` the lowest free number that is at least `min`.
+    pub fn install(
+        &self,
+        cx: &Cx<'_>,
+        file: KArc<File>,
+        min: Fd,
+        close_on_exec: bool,
+    ) -> Result<Fd, Errno> {
+        let mut entries = self.entries.lock(cx);
+        let free = (min as usize..entries.len()).find(|&i| entries[i].is_none());
+        let fd = free.unwrap_or(entries.len().max(min as usize));
+        if fd >= MAX_FDS as usize {
+            return Err(Errno::TooManyFiles);
+        }
+        while entries.len() <= fd {
+            entries.push(None)?;
+        }
+        file.reference();
+        entries[fd] = Some(Entry { file, close_on_exec });
+        Ok(fd as Fd)
+    }
+
+    /// Gives `file` the number `fd`, and closes what had it.
+    pub fn install_at(
+        &self,
+        l: &mut Lwp<'_>,
+        file: KArc<File>,
+        fd: Fd,
+        close_on_exec: bool,
+    ) -> Result<Fd, Errno> {
+        if fd >= MAX_FDS {
+            return Err(Errno::BadFile);
+        }
+        let mut entries = self.entries.lock(l);
+        while entries.len() <= fd as usize {
+            entries.push(None)?;
+        }
+        file.reference();
+        let new = Some(Entry { file, close_on_exec });
+        let old = entries.get_mut(fd as usize).map(|e| core::mem::replace(e, new));
+        drop(entries);
+        if let Some(Some(old)) = old {
+            old.file.unreference(l);
+        }
+        Ok(fd)
+    }
+
+    /// The file behind a descriptor; `BadFile` if there is none.
+    pub fn get(&self, cx: &Cx<'_>, fd: Fd) -> Result<KArc<File>, Errno> {
+        let entries = self.entries.lock(cx);
+        let entry = entries.get(fd as usize).and_then(|e| e.as_ref());
+        entry.map(|e| e.file.clone()).ok_or(Errno::BadFile)
+    }
+
+    /// Whether `fd` is closed when the process executes another program.
+    pub fn close_on_exec(&self, cx: &Cx<'_>, fd: Fd) -> Result<bool, Errno> {
+        let entries = self.entries.lock(cx);
+        let entry = entries.get(fd as usize).and_then(|e| e.as_ref());
+        entry.map(|e| e.close_on_exec).ok_or(Errno::BadFile)
+    }
+
+    /// Sets it.
+    pub fn set_close_on_exec(&self, cx: &Cx<'_>, fd: Fd, on: bool) -> Result<(), Errno> {
+        let mut entries = self.entries.lock(cx);
+        let entry = entries.get_mut(fd as usize).and_then(|e| e.as_mut());
+        entry.ok_or(Errno::BadFile)?.close_on_exec = on;
+        Ok(())
+    }
+
+    /// Closes a descriptor, and the file with its last one.
+    pub fn close(&self, l: &mut Lwp<'_>, fd: Fd) -> Result<(), Errno> {
+        let mut entries = self.entries.lock(l);
+        let entry = entries.get_mut(fd as usize).and_then(|e| e.take());
+        drop(entries);
+        entry.ok_or(Errno::BadFile)?.file.unreference(l);
+        Ok(())
+    }
+
+    /// Closes all of them.
+    pub fn close_all(&self, l: &mut Lwp<'_>) {
+        loop {
+            let entry = self.entries.lock(l).pop();
+            match entry {
+                Some(Some(e)) => e.file.unreference(l),
+                Some(None) => {}
+                None => return,
+            }
+        }
+    }
+
+    /// The descriptors that are open.
+    pub fn count(&self, cx: &Cx<'_>) -> usize {
+        self.entries.lock(cx).iter().flatten().count()
+    }
+}

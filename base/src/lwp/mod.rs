@@ -1,0 +1,118 @@
+//! Threads inside a kernel: bound and implicit.
+//!
+//! * [`Lwp`]: the context of a thread that is inside; see [`mod@crate::cx`].
+//! * [`BoundLwp`]: an lwp that a host thread asked for and enters with: the fast way.
+//! * `Kernel::enter`: an implicit thread, with a temporary context in the init process, so that
+//!   descriptors persist between calls.
+//!
+//! Locking: an [`Ident`] belongs to one host thread at a time.
+//! Sources: the book, section 2.3 (implicit and bound threads); rump_lwproc(3).
+
+mod bound;
+
+use alloc::sync::Arc;
+use core::cell::{Cell, OnceCell};
+use core::ops::Deref;
+use core::ptr::NonNull;
+
+pub use bound::{BoundLwp, Rfork};
+
+use crate::cx::Cx;
+use crate::lock::{Rank, rank};
+use crate::proc::Proc;
+use crate::sched::cpu::Cpu;
+use crate::wait::Waiter;
+
+/// Identifies an lwp within its kernel.
+pub type Lid = u32;
+
+/// What a thread is, between and during its visits.
+pub(crate) struct Ident {
+    /// INVARIANT: valid while the kernel's body is, because a process is freed only after its
+    /// last lwp was released, and the init process with the body.
+    pub(crate) proc: NonNull<Proc>,
+    pub(crate) lid: Lid,
+    pub(crate) last_cpu: Cell<u32>,
+    /// Made at the first sleep.
+    pub(crate) waiter: OnceCell<Arc<Waiter>>,
+}
+
+// SAFETY: an `Ident` is used by one thread at a time (no `Sync`); the process that it points to
+// is `Sync`.
+unsafe impl Send for Ident {}
+
+impl Ident {
+    pub(crate) fn new(proc: NonNull<Proc>, lid: Lid, cpu: u32) -> Self {
+        Self { proc, lid, last_cpu: Cell::new(cpu), waiter: OnceCell::new() }
+    }
+}
+
+/// The context of a thread: a [`Cx`] that may sleep, with a process and credentials.
+pub struct Lwp<'k> {
+    cx: Cx<'k>,
+    ident: &'k Ident,
+    /// Ranks of the locks held that may be held across a sleep (debug builds).
+    held: u64,
+    /// An interruption came while a lock was waited for; it ends the next sleep.
+    interrupted: bool,
+}
+
+impl<'k> Lwp<'k> {
+    #[inline]
+    pub(crate) fn new(cx: Cx<'k>, ident: &'k Ident) -> Self {
+        Self { cx, ident, held: 0, interrupted: false }
+    }
+
+    /// # Safety
+    /// As for [`Cx::set_cpu`].
+    pub(crate) unsafe fn set_cpu(&mut self, cpu: &Cpu) {
+        // SAFETY: by the caller's promise.
+        unsafe { self.cx.set_cpu(cpu) }
+    }
+
+    /// The process.
+    #[inline]
+    pub fn proc(&self) -> &'k Proc {
+        // SAFETY: by the invariant of `Ident`; this thread is inside, so the body is there.
+        unsafe { self.ident.proc.as_ref() }
+    }
+
+    /// This thread's number in its kernel; 0 for an implicit one.
+    pub fn lid(&self) -> Lid {
+        self.ident.lid
+    }
+
+    #[track_caller]
+    pub(crate) fn note_locked(&mut self, rank: Rank) {
+        rank::check(self.held, rank);
+        if cfg!(debug_assertions) {
+            self.held |= rank.bit();
+        }
+    }
+
+    pub(crate) fn note_unlocked(&mut self, rank: Rank) {
+        self.held &= !rank.bit();
+    }
+
+    pub(crate) fn mark_interrupted(&mut self) {
+        self.interrupted = true;
+    }
+
+    pub(crate) fn take_interrupted(&mut self) -> bool {
+        core::mem::take(&mut self.interrupted)
+    }
+
+    /// The object on which this thread sleeps.
+    pub(crate) fn waiter(&self) -> &'k Arc<Waiter> {
+        #[allow(clippy::disallowed_methods)] // a word, freed with the thread; not kernel memory
+        self.ident.waiter.get_or_init(|| Arc::new(Waiter::new()))
+    }
+}
+
+impl<'k> Deref for Lwp<'k> {
+    type Target = Cx<'k>;
+    #[inline]
+    fn deref(&self) -> &Cx<'k> {
+        &self.cx
+    }
+}

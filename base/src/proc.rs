@@ -1,0 +1,179 @@
+//! Processes: what lwps share (descriptors, credentials, a number).
+//!
+//! Process 1 is init; implicit threads live there, and so do descriptors that outlast a visit.
+//!
+//! Locking: the table by `Rank::Procs`; a process's credentials by `Rank::Proc`; its descriptors
+//! by their own lock. A process is freed when its last lwp is released.
+//! Sources: the book, section 2.3; rump_lwproc(3).
+
+use alloc::sync::Arc;
+use core::ptr::NonNull;
+
+use hypercall::atomic::{AtomicU32, Ordering};
+
+use crate::file::FdTable;
+use crate::kernel::Core;
+use crate::lock::{IntrMutex, Rank};
+use crate::lwp::{BoundLwp, Ident, Rfork};
+use crate::vm::{KArc, KBox, KVec, NoMemory, kmem};
+use crate::{Cred, Cx, Errno, Lwp};
+
+/// A process's number in its kernel.
+pub type Pid = u32;
+
+/// The process of implicit threads.
+pub const INIT: Pid = 1;
+
+/// A process.
+pub struct Proc {
+    pid: Pid,
+    parent: Pid,
+    cred: IntrMutex<Cred>,
+    fds: KArc<FdTable>,
+    /// Released lwps take it down; the last one takes the process with it.
+    lwps: AtomicU32,
+}
+
+impl Proc {
+    /// The process's number.
+    #[inline]
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// The parent's number; init is its own.
+    pub fn parent(&self) -> Pid {
+        self.parent
+    }
+
+    /// The descriptors.
+    pub fn fds(&self) -> &FdTable {
+        &self.fds
+    }
+
+    /// The credentials, as they are now.
+    pub fn cred(&self, cx: &Cx<'_>) -> Cred {
+        self.cred.lock(cx).clone()
+    }
+
+    /// Replaces the credentials.
+    pub fn set_cred(&self, cx: &Cx<'_>, cred: Cred) {
+        *self.cred.lock(cx) = cred;
+    }
+
+    /// Whether the process may do what only the superuser may.
+    pub fn is_root(&self, cx: &Cx<'_>) -> bool {
+        self.cred.lock(cx).is_root()
+    }
+}
+
+/// A kernel's processes.
+pub(crate) struct Procs {
+    /// Boxed, so that an `Ident` can point to its process.
+    table: KVec<KBox<Proc>>,
+    next_pid: Pid,
+    next_lid: u32,
+}
+
+impl Procs {
+    pub(crate) fn new(cx: &Cx<'_>) -> Self {
+        Self { table: KVec::new(cx), next_pid: INIT, next_lid: 1 }
+    }
+
+    /// Adds a process that has one lwp; its number wraps around after 2³¹ processes and then
+    /// passes those in use.
+    fn add(
+        &mut self,
+        cx: &Cx<'_>,
+        parent: Pid,
+        cred: Cred,
+        fds: KArc<FdTable>,
+    ) -> Result<NonNull<Proc>, NoMemory> {
+        let pid = loop {
+            let pid = self.next_pid;
+            self.next_pid = if pid >= i32::MAX as u32 { INIT + 1 } else { pid + 1 };
+            if !self.table.iter().any(|p| p.pid == pid) {
+                break pid;
+            }
+        };
+        let cred = IntrMutex::new(cx, Rank::Proc, cred);
+        let lwps = AtomicU32::new(1);
+        let proc = kmem::boxed(cx, Proc { pid, parent, cred, fds, lwps })?;
+        let at = NonNull::from(&**proc);
+        self.table.push(proc)?;
+        Ok(at)
+    }
+
+    fn next_lid(&mut self) -> u32 {
+        let lid = self.next_lid;
+        self.next_lid = lid.checked_add(1).unwrap_or(1);
+        lid
+    }
+}
+
+/// Makes init. At boot, once.
+pub(crate) fn make_init(cx: &Cx<'_>) -> Result<NonNull<Proc>, NoMemory> {
+    let fds = kmem::arc(cx, FdTable::new(cx))?;
+    cx.body().procs.lock(cx).add(cx, INIT, Cred::root(), fds)
+}
+
+/// A new process, child of the caller's, with one bound lwp.
+pub(crate) fn rfork(l: &mut Lwp<'_>, core: &Arc<Core>, how: Rfork) -> Result<BoundLwp, Errno> {
+    let parent = l.proc();
+    let fds = match how {
+        Rfork::ShareFds => parent.fds.clone(),
+        Rfork::CopyFds => kmem::arc(l, parent.fds.copy(l)?)?,
+        Rfork::ClearFds => kmem::arc(l, FdTable::new(l))?,
+    };
+    let cred = parent.cred(l);
+    let mut procs = l.body().procs.lock(l);
+    let proc = procs.add(l, parent.pid, cred, fds)?;
+    let lid = procs.next_lid();
+    // SAFETY: it was added a moment ago, and its one lwp is ours.
+    let pid = unsafe { proc.as_ref() }.pid;
+    Ok(BoundLwp::new(core.clone(), Ident::new(proc, lid, lid % l.ncpu()), pid))
+}
+
+/// A new bound lwp in process `pid`.
+pub(crate) fn newlwp(cx: &Cx<'_>, core: &Arc<Core>, pid: Pid) -> Result<BoundLwp, Errno> {
+    let mut procs = cx.body().procs.lock(cx);
+    let lid = procs.next_lid();
+    let proc = procs.table.iter().find(|p| p.pid == pid).ok_or(Errno::NoProcess)?;
+    proc.lwps.fetch_add(1, Ordering::Relaxed);
+    let at = NonNull::from(&***proc);
+    Ok(BoundLwp::new(core.clone(), Ident::new(at, lid, lid % cx.ncpu()), pid))
+}
+
+/// The calling lwp ends; so does its process if it was the last one.
+pub(crate) fn release_lwp(l: &mut Lwp<'_>) {
+    let pid = l.proc().pid;
+    let mut procs = l.body().procs.lock(l);
+    if l.proc().lwps.fetch_sub(1, Ordering::Relaxed) > 1 {
+        return;
+    }
+    let at = procs.table.iter().position(|p| p.pid == pid);
+    let ended = at.map(|i| procs.table.swap_remove(i));
+    drop(procs);
+    if let Some(proc) = ended {
+        close_fds(l, &proc);
+    }
+}
+
+/// Closes the descriptors of a process that ends, unless others share the table.
+fn close_fds(l: &mut Lwp<'_>, proc: &Proc) {
+    if Arc::strong_count(&proc.fds) == 1 {
+        proc.fds.close_all(l);
+    }
+}
+
+/// Ends all processes; nobody else is in the kernel.
+pub(crate) fn end_all(l: &mut Lwp<'_>) {
+    // The table stays as it is (idents of bound lwps outside point into it); only descriptors go.
+    let mut at = 0;
+    loop {
+        let fds = l.body().procs.lock(l).table.get(at).map(|p| p.fds.clone());
+        let Some(fds) = fds else { return };
+        fds.close_all(l);
+        at += 1;
+    }
+}

@@ -1,0 +1,219 @@
+//! Entering and leaving a kernel, and running what is pending on the way out.
+//!
+//! A panic inside is stopped here (`Host::catch`): the kernel is then dead, its callers get
+//! [`Gone`], and nobody takes its CPU again.
+//!
+//! Locking: none held on entry or exit. Sources: the book, section 3.3 (rump_schedule).
+
+use hypercall::atomic::Ordering;
+use hypercall::{Carried, Offcpu};
+
+use super::cpu::{BUDGET, Cpu};
+use super::word::{Entry, Release, Shut};
+use crate::cx::Cx;
+use crate::kernel::Core;
+use crate::lwp::{Ident, Lwp};
+
+/// How long one visit may run interrupts, beside the budget of packets.
+const VISIT_NS: u64 = 50_000;
+
+/// The kernel is gone: it was dropped, is being dropped, or it panicked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Gone;
+
+impl core::fmt::Display for Gone {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the kernel is gone: it was dropped, or it panicked")
+    }
+}
+
+impl core::error::Error for Gone {}
+
+impl From<Gone> for crate::Errno {
+    fn from(_: Gone) -> Self {
+        crate::Errno::NoDevice
+    }
+}
+
+/// Takes a CPU, the one at `hint` if possible.
+#[inline]
+pub(crate) fn acquire(core: &Core, hint: u32, entry: Entry) -> Result<&Cpu, Shut> {
+    let cpu = core.cpu(hint);
+    if cpu.word.acquire_fast() {
+        return Ok(cpu);
+    }
+    acquire_slow(core, hint, entry)
+}
+
+#[cold]
+fn acquire_slow(core: &Core, hint: u32, entry: Entry) -> Result<&Cpu, Shut> {
+    for step in 0..core.ncpu() {
+        let cpu = core.cpu((hint + step) % core.ncpu());
+        if cpu.word.try_acquire(entry)? {
+            return Ok(cpu);
+        }
+    }
+    let cpu = core.cpu(hint);
+    cpu.word.acquire_slow(entry, &*core.host, &Offcpu::scheduler_only())?;
+    Ok(cpu)
+}
+
+/// Runs soft interrupts and pending interrupts, then gives the CPU of `cx` back. True if the host
+/// is owed a `carry`, or a `wait`.
+#[inline]
+pub(crate) fn release(cx: &Cx<'_>) -> bool {
+    let cpu = cx.cpu();
+    if cpu.soft.get() == 0 {
+        let owes = cpu.owes_carry.replace(false);
+        if cpu.word.release_fast() {
+            return owes;
+        }
+        cpu.owes_carry.set(owes);
+    }
+    release_slow(cx)
+}
+
+#[cold]
+fn release_slow(cx: &Cx<'_>) -> bool {
+    let cpu = cx.cpu();
+    let done = run_interrupts(cx);
+    let owes = cpu.owes_carry.replace(false);
+    if done {
+        return match cpu.word.release(&*cx.core().host) {
+            Release::Free => owes,
+            Release::Pending => {
+                cpu.owes_carry.set(owes);
+                release_slow(cx)
+            }
+        };
+    }
+    if cpu.word.release_pending(&*cx.core().host) {
+        cx.core().ask_for_visit();
+    }
+    owes
+}
+
+/// Runs raised lines and scheduled soft interrupts until there are none; false when the budget
+/// ran out first.
+fn run_interrupts(cx: &Cx<'_>) -> bool {
+    let cpu = cx.cpu();
+    if cpu.in_interrupt.replace(true) {
+        // Unreachable from safe code: interrupt code has no way to release the CPU.
+        return true;
+    }
+    cpu.budget.set(BUDGET);
+    let mut started = None;
+    let done = loop {
+        super::softint::run(cx);
+        cpu.word.take_pending();
+        let raised = cpu.take_raised();
+        if raised == 0 {
+            if cpu.soft.get() == 0 {
+                break true;
+            }
+        } else {
+            super::line::run(cx, raised);
+        }
+        if cpu.budget.get() == 0 {
+            break false;
+        }
+        // The clock is read only for a visit that goes on.
+        let now = cx.now();
+        if now.saturating_since(*started.get_or_insert(now)).as_nanos() as u64 > VISIT_NS {
+            break false;
+        }
+    };
+    cpu.in_interrupt.set(false);
+    done
+}
+
+/// The host's visit: runs what is pending if a CPU can be had.
+pub(crate) fn visit(core: &Core) -> Carried {
+    let mut again = false;
+    for index in 0..core.ncpu() {
+        let cpu = core.cpu(index);
+        if !cpu.word.acquire_for_interrupt() {
+            continue;
+        }
+        let caught = core.host.catch(&mut || {
+            let cx = Cx::new(core, cpu);
+            let done = run_interrupts(&cx);
+            // What was raised from here is carried by the visitor: it owes nothing.
+            cpu.owes_carry.set(false);
+            if !done {
+                again |= cpu.word.release_pending(&*core.host);
+            } else if cpu.word.release(&*core.host) == Release::Pending {
+                again |= cpu.word.release_pending(&*core.host);
+            }
+        });
+        if caught.is_err() {
+            core.die();
+        }
+    }
+    if again { Carried::Again } else { Carried::Done }
+}
+
+/// Gives back a CPU that this thread has beside its own, and runs nothing on it.
+pub(crate) fn release_other(core: &Core, cpu: &Cpu) {
+    if !cpu.word.release_fast() && cpu.word.release_pending(&*core.host) {
+        core.ask_for_visit();
+    }
+}
+
+/// Runs `f`, which may be the user's code, inside the kernel, as the thread `ident`.
+#[inline]
+pub(crate) fn enter<R>(
+    core: &Core,
+    ident: &Ident,
+    f: impl for<'k> FnOnce(&mut Lwp<'k>) -> R,
+) -> Result<R, Gone> {
+    let me = core.host.current();
+    let result = enter_kernel(core, ident, |l| {
+        // So that a drop of the kernel by `f` does not wait for `f`.
+        l.cpu().visitor.store(me, Ordering::Relaxed);
+        let r = f(l);
+        l.cpu().visitor.store(0, Ordering::Relaxed);
+        r
+    });
+    if core.take_deferred() {
+        crate::kernel::end_now(core);
+    }
+    result
+}
+
+/// Runs `f`, which is kernel code, inside the kernel, as the thread `ident`.
+#[inline]
+pub(crate) fn enter_kernel<R>(
+    core: &Core,
+    ident: &Ident,
+    f: impl for<'k> FnOnce(&mut Lwp<'k>) -> R,
+) -> Result<R, Gone> {
+    let cpu = acquire(core, ident.last_cpu.get(), Entry::Fresh).map_err(|_| Gone)?;
+    let mut f = Some(f);
+    let mut result = None;
+    let mut owes = false;
+    let caught = core.host.catch(&mut || {
+        if let Some(f) = f.take() {
+            let mut l = Lwp::new(Cx::new(core, cpu), ident);
+            result = Some(f(&mut l));
+            ident.last_cpu.set(l.cpu().index);
+            owes = release(&l);
+        }
+    });
+    if caught.is_err() {
+        return Err(left_by_panic(core));
+    }
+    if owes {
+        core.host.carry(&Offcpu::scheduler_only());
+    }
+    result.ok_or(Gone)
+}
+
+/// The closure did not return: either the kernel died while this thread slept in it, or this
+/// thread's own panic kills it now. In both cases the thread has no CPU to give back: that of a
+/// dead kernel stays taken.
+#[cold]
+fn left_by_panic(core: &Core) -> Gone {
+    core.die();
+    Gone
+}

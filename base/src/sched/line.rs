@@ -1,0 +1,126 @@
+//! Interrupt lines.
+//!
+//! A driver establishes a [`Line`] with a handler and gives it to whoever has something for it:
+//! the other end of a bus, a thread of the host. Raising is possible from any thread and never
+//! blocks; the handler runs on a CPU of the line's kernel, one at a time. Level-like: raised
+//! twice before it runs, it runs once; raised while it runs, it runs again.
+//!
+//! Each CPU has one word of 64 lines; beyond that lines share bits, and a handler is then run
+//! when its neighbour was raised, which a level-like handler takes as "nothing to do".
+//!
+//! Locking: `Rank::Lines` for the table, not held while handlers run.
+//! Sources: the book, sections 2.3.3 and 3.3.2. DIFFERS: no thread per interrupt.
+
+use alloc::sync::Weak;
+
+use crate::cx::Cx;
+use crate::kernel::Core;
+use crate::vm::{KArc, NoMemory};
+
+/// Bits of the pending word that are lines; the highest one is the kernel's timer.
+const LINES: u32 = 63;
+pub(crate) const TIMER_BIT: u64 = 1 << LINES;
+
+/// What an interrupt runs. It may not sleep (its context cannot), and should stop when
+/// [`Cx::spend`] says so, after raising its own line again.
+pub trait Handler: Send + Sync {
+    /// Looks at what the device has, and deals with it.
+    fn interrupt(&self, cx: &Cx<'_>);
+}
+
+pub(crate) struct Established {
+    bit: u32,
+    cpu: u32,
+    id: u64,
+    handler: KArc<dyn Handler>,
+}
+
+/// A handle on a line. Weak: raising it after its kernel's end does nothing.
+#[derive(Clone)]
+pub struct Line {
+    core: Weak<Core>,
+    cpu: u32,
+    mask: u64,
+    id: u64,
+}
+
+impl Line {
+    /// Establishes a line that runs `handler`.
+    pub fn establish(cx: &Cx<'_>, handler: KArc<dyn Handler>) -> Result<Line, NoMemory> {
+        let mut lines = cx.body().lines.lock(cx);
+        let id = lines.next_id;
+        let bit = (id % u64::from(LINES)) as u32;
+        let cpu = (id % u64::from(cx.core().ncpu())) as u32;
+        lines.table.push(Established { bit, cpu, id, handler })?;
+        lines.next_id += 1;
+        Ok(Line { core: cx.core().weak().clone(), cpu, mask: 1 << bit, id })
+    }
+
+    /// Takes the handler away; the line does nothing from now on.
+    pub fn disestablish(&self, cx: &Cx<'_>) {
+        let mut lines = cx.body().lines.lock(cx);
+        let gone = lines.table.iter().position(|e| e.id == self.id).map(|i| lines.table.remove(i));
+        drop(lines);
+        // The handler's own destructor may take locks: not under ours.
+        drop(gone);
+    }
+
+    /// Raises the line, from any thread.
+    pub fn raise(&self) {
+        if let Some(core) = self.core.upgrade()
+            && core.cpu(self.cpu).raise(self.mask)
+        {
+            let host = core.host.clone();
+            host.raise(core);
+        }
+    }
+
+    /// Raises the line from inside a kernel (this or another): the thread itself carries it on
+    /// when it leaves or sleeps.
+    #[inline]
+    pub fn raise_from(&self, cx: &Cx<'_>) {
+        let Some(core) = self.core.upgrade() else { return };
+        if core.cpu(self.cpu).raise(self.mask) {
+            cx.cpu().owes_carry.set(true);
+            cx.core().host.raise_local(core);
+        }
+    }
+}
+
+pub(crate) struct Lines {
+    pub(crate) table: crate::vm::KVec<Established>,
+    next_id: u64,
+}
+
+impl Lines {
+    pub(crate) fn new(cx: &Cx<'_>) -> Self {
+        Self { table: crate::vm::KVec::new(cx), next_id: 0 }
+    }
+}
+
+/// Runs the handlers of the lines in `raised`.
+pub(crate) fn run(cx: &Cx<'_>, raised: u64) {
+    if raised & TIMER_BIT != 0 {
+        crate::callout::run_due(cx);
+    }
+    if raised & !TIMER_BIT == 0 {
+        return;
+    }
+    let this = cx.cpu().index;
+    let mut at = 0;
+    loop {
+        let next = {
+            let lines = cx.body().lines.lock(cx);
+            let found = lines
+                .table
+                .iter()
+                .enumerate()
+                .skip(at)
+                .find(|(_, e)| e.cpu == this && raised & (1 << e.bit) != 0);
+            found.map(|(i, e)| (i, e.handler.clone()))
+        };
+        let Some((i, handler)) = next else { return };
+        handler.interrupt(cx);
+        at = i + 1;
+    }
+}

@@ -1,0 +1,39 @@
+//! Blocking: the CPU is given back for as long as a thread waits.
+//!
+//! The only maker of [`Offcpu`] proofs, with the entry beside it. A context is taken mutably, so
+//! that nothing borrowed from the CPU lives across the wait.
+//!
+//! Locking: interrupt mutexes cannot be held here (their guards borrow the context).
+
+use hypercall::Offcpu;
+use hypercall::atomic::Ordering;
+
+use super::enter::{Gone, acquire, release};
+use super::word::{Entry, Shut};
+use crate::lwp::Lwp;
+
+impl Lwp<'_> {
+    /// Gives the CPU back, runs `block`, and takes a CPU again, not always the same one.
+    ///
+    /// [`Gone`] when the kernel is being dropped: the caller should leave without delay. A thread
+    /// that sleeps in a kernel that dies does not come back from here: it is unwound to where it
+    /// entered.
+    pub fn offcpu<R>(&mut self, block: impl FnOnce(&Offcpu) -> R) -> (R, Result<(), Gone>) {
+        let core = self.core();
+        let visitor = self.cpu().visitor.swap(0, Ordering::Relaxed);
+        core.sleeper_enters();
+        release(self);
+        let r = block(&Offcpu::scheduler_only());
+        match acquire(core, self.cpu().index, Entry::Resume) {
+            Ok(cpu) => {
+                cpu.visitor.store(visitor, Ordering::Relaxed);
+                // SAFETY: this thread has just taken `cpu`, a CPU of this context's kernel.
+                unsafe { self.set_cpu(cpu) };
+                core.sleeper_leaves();
+                let gone = if core.is_closing() { Err(Gone) } else { Ok(()) };
+                (r, gone)
+            }
+            Err(Shut::Dead | Shut::Closed) => core.host.abandon(),
+        }
+    }
+}

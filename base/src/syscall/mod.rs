@@ -1,0 +1,156 @@
+//! System calls: one set, for local, C and remote clients alike.
+//!
+//! A layer declares its calls with `syscalls!`; numbers are Linux's (x86-64). A kernel's table is
+//! made of the calls of its components; a number that nobody serves answers ENOSYS.
+//!
+//! * [`call`]: makes a call, from inside.  * [`SysMemory`]: the client's memory, wherever it is.
+//! * [`Arg`]: what an argument is, so that a remote client can send memory along with the request.
+//!
+//! Locking: the table is made at boot. Sources: the book, sections 3.6.1 and 3.12.
+
+mod base_calls;
+pub mod number;
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use linkme::distributed_slice;
+
+use crate::component::Component;
+use crate::{Cx, Errno, Lwp, NoMemory};
+
+/// What an argument of a system call is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Arg {
+    /// A number.
+    Value,
+    /// The address of memory that the call reads: as long as argument `.0` says.
+    In(u8),
+    /// The address of memory of fixed size that the call reads.
+    InFixed(u32),
+    /// The address of memory that the call writes: as long as argument `.0` says.
+    Out(u8),
+    /// The address of memory of fixed size that the call writes.
+    OutFixed(u32),
+    /// The address of memory that the call reads and writes, `.1` bytes for each unit of
+    /// argument `.0`.
+    InOutTimes(u8, u32),
+    /// What no descriptor can say (nested pointers): the call copies in and out itself.
+    Opaque,
+}
+
+/// The client's memory. Addresses mean what they mean to the client; every one may be bad.
+pub trait SysMemory {
+    /// Copies from the client; `BadAddress` if that memory cannot be read.
+    fn copyin(&mut self, from: u64, to: &mut [u8]) -> Result<(), Errno>;
+
+    /// Copies to the client; `BadAddress` if that memory cannot be written.
+    fn copyout(&mut self, from: &[u8], to: u64) -> Result<(), Errno>;
+}
+
+/// No memory at all: for calls without pointers.
+pub struct NoSysMemory;
+
+impl SysMemory for NoSysMemory {
+    fn copyin(&mut self, _: u64, _: &mut [u8]) -> Result<(), Errno> {
+        Err(Errno::BadAddress)
+    }
+
+    fn copyout(&mut self, _: &[u8], _: u64) -> Result<(), Errno> {
+        Err(Errno::BadAddress)
+    }
+}
+
+/// What runs a system call.
+pub type Handler =
+    fn(l: &mut Lwp<'_>, args: &[u64; 6], memory: &mut dyn SysMemory) -> Result<u64, Errno>;
+
+/// A system call.
+pub struct Syscall {
+    /// Its number, Linux's for x86-64.
+    pub number: u32,
+    /// Its name.
+    pub name: &'static str,
+    /// Its arguments.
+    pub args: &'static [Arg],
+    /// The component that serves it; `None` for base.
+    pub component: Option<&'static str>,
+    /// What runs it.
+    pub handler: Handler,
+}
+
+/// The system calls of all components in this binary.
+#[distributed_slice]
+pub static SYSCALLS: [Syscall];
+
+/// Registers system calls: `base::syscalls! { static GETPID = Syscall { … }; … }`.
+#[macro_export]
+macro_rules! syscalls {
+    ($($(#[$m:meta])* $vis:vis static $name:ident = $value:expr;)+) => {$(
+        $(#[$m])*
+        #[$crate::__private::linkme::distributed_slice($crate::syscall::SYSCALLS)]
+        #[linkme(crate = $crate::__private::linkme)]
+        $vis static $name: $crate::syscall::Syscall = $value;
+    )+};
+}
+
+/// A kernel's system calls, by number. Kernels of the same components share one, through their
+/// host: it is made of constants.
+pub(crate) struct Table(Vec<Option<&'static Syscall>>);
+
+/// Numbers in a table.
+const SIZE: usize = 512;
+
+impl Table {
+    /// The table for `components`.
+    #[allow(clippy::disallowed_methods)] // shared by kernels, so no kernel's
+    pub(crate) fn of(
+        cx: &Cx<'_>,
+        components: &[&'static Component],
+    ) -> Result<Arc<Table>, NoMemory> {
+        let mut key = smallvec::SmallVec::<[u8; 128]>::from_slice(b"syscalls:");
+        for c in components {
+            key.extend_from_slice(c.name.as_bytes());
+            key.push(b',');
+        }
+        let key = core::str::from_utf8(&key).map_err(|_| NoMemory)?;
+        let mut make = || Arc::new(Self::make(components)) as Arc<dyn core::any::Any + Send + Sync>;
+        cx.host().rendezvous(key, &mut make).downcast().map_err(|_| NoMemory)
+    }
+
+    #[allow(clippy::disallowed_methods)]
+    fn make(components: &[&'static Component]) -> Table {
+        let mut table = alloc::vec![None; SIZE];
+        for s in SYSCALLS.iter() {
+            let served = s.component.is_none_or(|c| components.iter().any(|k| k.name == c));
+            if let (true, Some(place)) = (served, table.get_mut(s.number as usize)) {
+                *place = Some(s);
+            }
+        }
+        Table(table)
+    }
+
+    #[inline]
+    fn get(&self, number: u32) -> Option<&'static Syscall> {
+        self.0.get(number as usize).copied().flatten()
+    }
+}
+
+/// Makes a system call: `NotImplemented` if no component of this kernel serves the number.
+#[inline]
+pub fn call(
+    l: &mut Lwp<'_>,
+    number: u32,
+    args: [u64; 6],
+    memory: &mut dyn SysMemory,
+) -> Result<u64, Errno> {
+    match l.body().syscalls.get(number) {
+        Some(s) => (s.handler)(l, &args, memory),
+        None => Err(Errno::NotImplemented),
+    }
+}
+
+/// The description of call `number` in this kernel.
+pub fn describe(cx: &Cx<'_>, number: u32) -> Option<&'static Syscall> {
+    cx.body().syscalls.get(number)
+}

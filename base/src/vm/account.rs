@@ -1,0 +1,132 @@
+//! A kernel's memory account.
+//!
+//! A charge past the limit is refused here; the caller that has a context goes through
+//! `Cx::charge`, which first reclaims. A simulated host may refuse any charge.
+//!
+//! Locking: none. The balance is one atomic, since a charge may be given back on any thread
+//! (a packet is freed by its last holder).
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use hypercall::Host;
+use hypercall::atomic::{AtomicU64, Ordering};
+
+/// The account is at its limit, or the host refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoMemory;
+
+impl fmt::Display for NoMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the kernel's memory limit is reached")
+    }
+}
+
+impl core::error::Error for NoMemory {}
+
+impl From<NoMemory> for crate::Errno {
+    fn from(_: NoMemory) -> Self {
+        crate::Errno::NoMemory
+    }
+}
+
+/// What a kernel holds, and what it may hold, in bytes.
+pub struct Account {
+    used: AtomicU64,
+    limit: AtomicU64,
+    /// Set when the host injects faults, so that others pay nothing for the question.
+    faulty: Option<Arc<dyn Host>>,
+}
+
+impl Account {
+    pub(crate) fn new(host: &Arc<dyn Host>, limit: u64) -> Self {
+        let faulty = host.faults().is_some().then(|| host.clone());
+        Self { used: AtomicU64::new(0), limit: AtomicU64::new(limit), faulty }
+    }
+
+    /// Bytes charged now.
+    pub fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// The limit; `u64::MAX` when there is none.
+    pub fn limit(&self) -> u64 {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Sets the limit. What is charged above a smaller limit stays until it is given back.
+    pub fn set_limit(&self, bytes: u64) {
+        self.limit.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Adds `bytes` to the balance, or refuses. The caller gives them back with
+    /// [`Account::give_back`]; [`Charge`] does both.
+    #[inline]
+    pub fn take(&self, bytes: usize) -> Result<(), NoMemory> {
+        if let Some(host) = &self.faulty
+            && host.faults().is_some_and(|f| !f.grant(bytes))
+        {
+            return Err(NoMemory);
+        }
+        let before = self.used.fetch_add(bytes as u64, Ordering::Relaxed);
+        if before + bytes as u64 > self.limit.load(Ordering::Relaxed) {
+            self.used.fetch_sub(bytes as u64, Ordering::Relaxed);
+            return Err(NoMemory);
+        }
+        Ok(())
+    }
+
+    /// Takes `bytes` off the balance.
+    #[inline]
+    pub fn give_back(&self, bytes: usize) {
+        let before = self.used.fetch_sub(bytes as u64, Ordering::Relaxed);
+        debug_assert!(before >= bytes as u64, "more given back than was charged");
+    }
+}
+
+/// Bytes charged to an account. Having one tells you that the account agreed; dropping it gives
+/// the bytes back.
+pub struct Charge {
+    account: Arc<Account>,
+    bytes: usize,
+}
+
+impl Charge {
+    /// Charges `bytes` to `account`.
+    pub fn new(account: &Arc<Account>, bytes: usize) -> Result<Charge, NoMemory> {
+        account.take(bytes)?;
+        Ok(Charge { account: account.clone(), bytes })
+    }
+
+    /// A charge of nothing, to be resized.
+    pub fn empty(account: &Arc<Account>) -> Charge {
+        Charge { account: account.clone(), bytes: 0 }
+    }
+
+    /// Bytes charged.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The account that was charged.
+    pub fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    /// Changes the charge to `bytes`. A smaller one always succeeds.
+    pub fn resize(&mut self, bytes: usize) -> Result<(), NoMemory> {
+        if bytes > self.bytes {
+            self.account.take(bytes - self.bytes)?;
+        } else {
+            self.account.give_back(self.bytes - bytes);
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.account.give_back(self.bytes);
+    }
+}

@@ -1,0 +1,301 @@
+//! Waiting: queues of those that want to hear of an event.
+//!
+//! Waiting is a property of the request, not of a thread: what waits is a [`Waiter`], which a
+//! local thread sleeps on, and which a server can use to park a request without a thread.
+//!
+//! * An object that others wait for has a [`WaitQueue`] and calls [`WaitQueue::wake`].
+//! * A system call makes a non-blocking attempt; when it would block, [`wait_for`] registers,
+//!   tries again (so that no wake-up is lost), sleeps, and tries again.
+//!
+//! Locking: `Rank::WaitQueue` inside, the innermost rank, so that a queue may be woken with any
+//! interrupt mutex held. Sources: NetBSD selrecord/selnotify, sleepq(9).
+
+use alloc::sync::Arc;
+
+use bitflags::bitflags;
+use hypercall::atomic::{AtomicU32, Ordering};
+use hypercall::{Host, Instant, Wakeup};
+
+use crate::lock::{IntrMutex, Rank};
+use crate::vm::{KArc, KVec, NoMemory};
+use crate::{Cx, Errno, Gone, Lwp};
+
+bitflags! {
+    /// What one can wait for, with poll(2)'s values.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct Events: u16 {
+        /// Data can be read without blocking.
+        const IN = 0x001;
+        /// Urgent data can be read.
+        const PRI = 0x002;
+        /// Data can be written without blocking.
+        const OUT = 0x004;
+        /// An error is pending (always reported).
+        const ERR = 0x008;
+        /// The other side hung up (always reported).
+        const HUP = 0x010;
+        /// The descriptor is not open (always reported).
+        const NVAL = 0x020;
+        /// The other side sends no more.
+        const RDHUP = 0x2000;
+    }
+}
+
+const ARMED: u32 = 0;
+const FIRED: u32 = 1;
+const INTERRUPTED: u32 = 2;
+
+/// Runs when a parked request should be tried again. Called with locks held: it may only put the
+/// request on a queue.
+pub trait Notify: Send + Sync {
+    /// The event has happened.
+    fn notify(&self, cx: &Cx<'_>);
+}
+
+/// Something that waits: a thread, or a parked request.
+pub struct Waiter {
+    word: AtomicU32,
+    notify: Option<KArc<dyn Notify>>,
+}
+
+/// Why a sleep ended without the event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unslept {
+    /// The deadline passed.
+    TimedOut,
+    /// Somebody interrupted the thread.
+    Interrupted,
+    /// The kernel is being dropped.
+    Gone,
+    /// There was no memory to wait with.
+    NoMemory,
+}
+
+impl From<Unslept> for Errno {
+    fn from(e: Unslept) -> Self {
+        match e {
+            Unslept::TimedOut => Errno::WouldBlock,
+            Unslept::Interrupted => Errno::Interrupted,
+            Unslept::Gone => Errno::NoDevice,
+            Unslept::NoMemory => Errno::NoMemory,
+        }
+    }
+}
+
+impl Waiter {
+    pub(crate) fn new() -> Self {
+        Self { word: AtomicU32::new(ARMED), notify: None }
+    }
+
+    /// A parked request.
+    pub fn parked(notify: KArc<dyn Notify>) -> Self {
+        Self { word: AtomicU32::new(ARMED), notify: Some(notify) }
+    }
+
+    /// Makes ready for a new wait. An interruption that has arrived meanwhile stays.
+    pub fn arm(&self) {
+        let _ = self.word.compare_exchange(FIRED, ARMED, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    fn is_armed(&self) -> bool {
+        self.word.load(Ordering::Relaxed) == ARMED
+    }
+
+    fn take_interruption(&self) -> bool {
+        let (from, to) = (INTERRUPTED, ARMED);
+        self.word.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    fn fire(&self, cx: &Cx<'_>) {
+        let fired = self.word.compare_exchange(ARMED, FIRED, Ordering::Release, Ordering::Relaxed);
+        if fired.is_ok() {
+            match &self.notify {
+                Some(n) => n.notify(cx),
+                None => cx.host().wake(&self.word, 1),
+            }
+        }
+    }
+
+    /// The kernel ends: whoever sleeps on this looks again, and finds it closing.
+    pub(crate) fn end(&self, host: &dyn Host) {
+        self.word.store(FIRED, Ordering::Release);
+        host.wake(&self.word, 1);
+    }
+
+    pub(crate) fn interrupt(&self, host: &dyn Host) {
+        self.word.store(INTERRUPTED, Ordering::Release);
+        host.wake(&self.word, 1);
+    }
+}
+
+impl Lwp<'_> {
+    /// Sleeps until this thread's waiter is fired. An interruption ends the sleep, or, if it may
+    /// not (`interruptible` is false), the next one that may be interrupted.
+    pub(crate) fn sleep(
+        &mut self,
+        deadline: Option<Instant>,
+        interruptible: bool,
+    ) -> Result<(), Unslept> {
+        if interruptible && self.take_interrupted() {
+            return Err(Unslept::Interrupted);
+        }
+        let waiter = self.waiter();
+        let core = self.core();
+        let token = core.sleepers.insert(waiter);
+        let host = &*core.host;
+        let (woken, gone) = self.offcpu(|proof| {
+            // Closing is set before the sleepers are woken: it is seen here, or the wake-up is.
+            while !core.is_closing() && waiter.word.load(Ordering::Acquire) == ARMED {
+                if host.wait(proof, &waiter.word, ARMED, deadline) == Wakeup::TimedOut {
+                    return Wakeup::TimedOut;
+                }
+            }
+            Wakeup::Woken
+        });
+        core.sleepers.remove(token);
+        if gone.is_err() {
+            return Err(Unslept::Gone);
+        }
+        if waiter.take_interruption() {
+            if interruptible {
+                return Err(Unslept::Interrupted);
+            }
+            self.mark_interrupted();
+        }
+        match woken {
+            Wakeup::TimedOut if waiter.is_armed() => Err(Unslept::TimedOut),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sleeps until `deadline`; [`Unslept::TimedOut`] is how it ends when all goes well.
+    pub fn sleep_until(&mut self, deadline: Instant) -> Unslept {
+        self.waiter().arm();
+        loop {
+            if let Err(e) = self.sleep(Some(deadline), true) {
+                return e;
+            }
+            self.waiter().arm();
+        }
+    }
+}
+
+struct Entry {
+    waiter: Arc<Waiter>,
+    events: Events,
+}
+
+/// Those that wait for something to happen to an object.
+pub struct WaitQueue {
+    entries: IntrMutex<KVec<Entry>>,
+}
+
+impl WaitQueue {
+    /// An empty queue; it holds no memory until somebody waits.
+    pub fn new(cx: &Cx<'_>) -> Self {
+        Self { entries: IntrMutex::new(cx, Rank::WaitQueue, KVec::new(cx)) }
+    }
+
+    /// Adds `waiter`, until [`WaitQueue::remove`].
+    pub fn add(&self, cx: &Cx<'_>, waiter: &Arc<Waiter>, events: Events) -> Result<(), NoMemory> {
+        self.entries.lock(cx).push(Entry { waiter: waiter.clone(), events })
+    }
+
+    /// Removes `waiter`, if it is there.
+    pub fn remove(&self, cx: &Cx<'_>, waiter: &Arc<Waiter>) {
+        self.entries.lock(cx).retain(|e| !Arc::ptr_eq(&e.waiter, waiter));
+    }
+
+    /// Tells everybody who waits for any of `events`.
+    #[inline]
+    pub fn wake(&self, cx: &Cx<'_>, events: Events) {
+        let always = Events::ERR | Events::HUP | Events::NVAL;
+        for e in self.entries.lock(cx).iter() {
+            if (e.events | always).intersects(events) {
+                e.waiter.fire(cx);
+            }
+        }
+    }
+
+    /// Tells one that waits for any of `events`, the one that came first.
+    pub fn wake_one(&self, cx: &Cx<'_>, events: Events) {
+        let entries = self.entries.lock(cx);
+        let asks = |e: &&Entry| e.events.intersects(events) && e.waiter.is_armed();
+        if let Some(e) = entries.iter().find(asks) {
+            e.waiter.fire(cx);
+        }
+    }
+
+    /// Whether nobody waits.
+    pub fn is_empty(&self, cx: &Cx<'_>) -> bool {
+        self.entries.lock(cx).is_empty()
+    }
+}
+
+/// Makes `attempt` until it answers something else than [`Errno::WouldBlock`], sleeping in between
+/// until `queue` is woken for `events`. `WouldBlock` comes out only when `deadline` has passed.
+pub fn wait_for<R>(
+    l: &mut Lwp<'_>,
+    queue: &WaitQueue,
+    events: Events,
+    deadline: Option<Instant>,
+    attempt: impl FnMut(&mut Lwp<'_>) -> Result<R, Errno>,
+) -> Result<R, Errno> {
+    wait_with(l, queue, events, deadline, true, attempt)
+}
+
+/// The same, for locks: no deadline, and an interruption is put off. Only [`Errno::NoDevice`] (the
+/// kernel's end) comes out beside what `attempt` answers.
+pub(crate) fn wait_for_lock(
+    l: &mut Lwp<'_>,
+    queue: &WaitQueue,
+    mut attempt: impl FnMut(&mut Lwp<'_>) -> bool,
+) -> Result<(), Gone> {
+    loop {
+        let got = wait_with(l, queue, Events::IN, None, false, |l| {
+            if attempt(l) { Ok(()) } else { Err(Errno::WouldBlock) }
+        });
+        match got {
+            Ok(()) => return Ok(()),
+            // No memory for the queue: try again when somebody else has run.
+            Err(Errno::NoMemory) => {
+                let host = l.host();
+                let (_, gone) = l.offcpu(|_| host.yield_now());
+                gone?;
+            }
+            Err(_) => return Err(Gone),
+        }
+    }
+}
+
+fn wait_with<R>(
+    l: &mut Lwp<'_>,
+    queue: &WaitQueue,
+    events: Events,
+    deadline: Option<Instant>,
+    interruptible: bool,
+    mut attempt: impl FnMut(&mut Lwp<'_>) -> Result<R, Errno>,
+) -> Result<R, Errno> {
+    loop {
+        match attempt(l) {
+            Err(Errno::WouldBlock) => {}
+            done => return done,
+        }
+        let waiter = l.waiter();
+        waiter.arm();
+        queue.add(l, waiter, events)?;
+        // Once more, now that nothing can happen unheard.
+        let again = attempt(l);
+        let slept = match again {
+            Err(Errno::WouldBlock) => l.sleep(deadline, interruptible),
+            _ => Ok(()),
+        };
+        queue.remove(l, waiter);
+        match (again, slept) {
+            (Err(Errno::WouldBlock), Ok(())) => {}
+            (Err(Errno::WouldBlock), Err(Unslept::TimedOut)) => return attempt(l),
+            (Err(Errno::WouldBlock), Err(e)) => return Err(e.into()),
+            (done, _) => return done,
+        }
+    }
+}
