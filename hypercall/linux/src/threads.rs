@@ -57,6 +57,10 @@ impl Threads for Linux {
         thread_local!(static SELF: Cell<u8> = const { Cell::new(0) });
         SELF.with(|own| core::ptr::from_ref(own).addr() as u64)
     }
+
+    fn yield_now(&self) {
+        thread::yield_now();
+    }
 }
 
 /// The payload of an abandoned thread.
