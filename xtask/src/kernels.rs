@@ -40,7 +40,16 @@ pub struct Shape {
 #[derive(Deserialize)]
 struct Assembled {
     /// The folder of the generated crate.
-    path: PathBuf,
+    directory: PathBuf,
+    /// Components that the configuration needs and does not list.
+    added: Vec<Added>,
+}
+
+/// A component that was added.
+#[derive(Deserialize)]
+struct Added {
+    name: String,
+    because: String,
 }
 
 /// The program `name` of the package config, built as users run it.
@@ -91,6 +100,9 @@ pub fn build(workspace: &Workspace, file: &Path, shape: Shape) -> Result<PathBuf
     if shape.lib {
         assemble.arg("--lib");
     }
+    if shape.is_static {
+        assemble.arg("--static");
+    }
     assemble.stderr(Stdio::inherit());
     let output = assemble.output().context("the assembler does not start")?;
     if !output.status.success() {
@@ -99,7 +111,10 @@ pub fn build(workspace: &Workspace, file: &Path, shape: Shape) -> Result<PathBuf
     }
     let assembled: Assembled = serde_json::from_slice(&output.stdout)
         .context("the assembler did not print the JSON that is expected of it")?;
-    build_crate(workspace, &assembled.path, shape)
+    for Added { name, because } in &assembled.added {
+        eprintln!("added {name}: {because} needs it");
+    }
+    build_crate(workspace, &assembled.directory, shape)
 }
 
 /// Builds the generated crate in `folder`.

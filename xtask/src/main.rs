@@ -46,12 +46,23 @@ enum Command {
     Fuzz(fuzz::Arguments),
     Tidy(tidy::Arguments),
     Ci(ci::Arguments),
+    /// Measure from inside a network namespace; for `bench`
+    #[command(hide = true)]
+    NetnsProbe,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result =
-        Workspace::find().and_then(|workspace| run_command(&workspace, &arguments.command));
+    let result = match &arguments.command {
+        // Runs in a network namespace, where there is no workspace to look for.
+        Command::NetnsProbe => bench::netns::probe(),
+        command => Workspace::find().and_then(|workspace| run_command(&workspace, command)),
+    };
+    end(result)
+}
+
+/// The exit code, and the message of an error that has not been shown yet.
+fn end(result: Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => match error.downcast_ref::<run::Status>() {
@@ -78,6 +89,7 @@ fn run_command(workspace: &Workspace, command: &Command) -> Result<()> {
         Command::Fuzz(arguments) => fuzz::main(workspace, arguments),
         Command::Tidy(arguments) => tidy::main(workspace, arguments),
         Command::Ci(arguments) => ci::main(workspace, arguments),
+        Command::NetnsProbe => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use super::Record;
+use super::netns::Line;
 use crate::run;
 use crate::stats::Samples;
 
@@ -57,32 +58,42 @@ impl Cluster {
         (0..times).map(|_| self.once(nodes, &[])).collect()
     }
 
-    /// `cluster.255` and `hop.warm`.
-    pub fn figure(&self) -> Result<Vec<Record>> {
-        let runs = self.runs(255, 21)?;
-        let reply = median(&runs, |answer| Some(answer.first_reply_s))?;
-        let hop = median(&runs, |answer| answer.hop_warm_s)?;
-        let (of, why) = ("the original NetBSD rump kernel", "the original is not installed here");
-        Ok(vec![
-            Record::alone(
-                "cluster.255",
-                "255 nodes, start of main to first reply",
-                "s",
-                reply,
-                of,
-                why,
-            )
-            .with("book_s", 1.150),
-            Record::alone(
-                "hop.warm",
-                "one forwarded hop: warm round trip / 508",
-                "s",
-                hop,
-                of,
-                why,
-            )
-            .with("book_s", 15.5e-6),
-        ])
+    /// `cluster.255` and `hop.warm`, beside the same line out of what `baseline` builds it of.
+    pub fn figure(&self, baseline: impl Fn(u32) -> Result<Line>) -> Result<Vec<Record>> {
+        let mut ours = Vec::new();
+        let mut theirs: Result<Vec<Line>> = Ok(Vec::new());
+        for _ in 0..3 {
+            ours.extend(self.runs(255, 7)?);
+            theirs =
+                theirs.and_then(|lines| Ok(lines.into_iter().chain([baseline(255)?]).collect()));
+        }
+        let reply = median(&ours, |answer| Some(answer.first_reply_s))?;
+        let hop = median(&ours, |answer| answer.hop_warm_s)?;
+        let (what_reply, what_hop) =
+            ("255 nodes, start of main to first reply", "one forwarded hop: warm round trip / 508");
+        let of = "Linux network namespaces, set up by ip -batch";
+        let (reply, hop) = match theirs {
+            Ok(lines) => {
+                let line = |figure: fn(&Line) -> f64| -> Result<f64> {
+                    let values = lines.iter().map(figure).collect();
+                    Ok(Samples::new(values).context("no runs")?.median())
+                };
+                let (their_reply, their_rtt) =
+                    (line(|line| line.first_reply_s)?, line(|line| line.rtt_warm_s)?);
+                (
+                    Record::new("cluster.255", what_reply, "s", reply, their_reply, of),
+                    Record::new("hop.warm", what_hop, "s", hop, their_rtt / 508.0, of),
+                )
+            }
+            Err(error) => {
+                let why = format!("{error:#}");
+                (
+                    Record::alone("cluster.255", what_reply, "s", reply, of, &why),
+                    Record::alone("hop.warm", what_hop, "s", hop, of, &why),
+                )
+            }
+        };
+        Ok(vec![reply.with("book_s", 1.150), hop.with("book_s", 15.5e-6)])
     }
 
     /// `cluster.10000` and `node.bytes`.
@@ -177,6 +188,18 @@ mod tests {
         assert_eq!((larger.unit.as_str(), larger.ratio), ("B", Some(1.25)));
     }
 
+    fn line(_nodes: u32) -> Result<Line> {
+        Ok(Line { first_reply_s: 0.4, rtt_warm_s: 508e-6 })
+    }
+
+    #[test]
+    fn a_baseline_that_fails_is_absent_with_the_reason() {
+        let program = fake("cluster-alone", true);
+        let records = Cluster::new(program.path()).figure(|_| bail!("no ip")).unwrap();
+        assert_eq!(records[0].baseline, None);
+        assert_eq!(records[0].reason.as_deref(), Some("no ip"));
+    }
+
     /// A program that answers as `cluster` does.
     fn fake(name: &str, checked: bool) -> Script {
         let json = format!(
@@ -192,7 +215,7 @@ mod tests {
     fn the_contract_with_the_program() {
         let program = fake("cluster", true);
         let cluster = Cluster::new(program.path());
-        let mut records = cluster.figure().unwrap();
+        let mut records = cluster.figure(line).unwrap();
         records.extend(cluster.ten_thousand().unwrap());
         records.extend(cluster.idle().unwrap());
         records.extend(cluster.hundred_thousand().unwrap());
@@ -207,6 +230,6 @@ mod tests {
     #[test]
     fn an_incomplete_cluster_is_no_figure() {
         let program = fake("cluster-incomplete", false);
-        assert!(Cluster::new(program.path()).figure().is_err());
+        assert!(Cluster::new(program.path()).figure(line).is_err());
     }
 }

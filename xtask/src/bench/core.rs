@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 
 use super::Record;
 use super::cluster::Cluster;
+use super::netns;
 use crate::progress::Bar;
 use crate::workspace::Workspace;
 use crate::{bootstrap, kernels, run};
@@ -29,7 +30,7 @@ pub fn run(workspace: &Workspace) -> Result<Vec<Record>> {
     let parts: Vec<Part<'_>> = vec![
         (&inside, Box::new(|| in_process(&bench))),
         (&["process.base"], Box::new(|| process(workspace))),
-        (&["cluster.255", "hop.warm"], Box::new(|| cluster.figure())),
+        (&["cluster.255", "hop.warm"], Box::new(|| cluster.figure(netns::run))),
         (&["cluster.10000", "node.bytes"], Box::new(|| cluster.ten_thousand())),
         (&["idle.cpu"], Box::new(|| cluster.idle())),
         (&["cluster.100000"], Box::new(|| cluster.hundred_thousand())),

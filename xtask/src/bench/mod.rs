@@ -6,6 +6,7 @@
 mod cluster;
 mod core;
 mod figures;
+pub mod netns;
 mod record;
 
 use anyhow::{Result, bail};
