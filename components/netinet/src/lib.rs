@@ -1,7 +1,8 @@
 //! IPv4, ARP, ICMP, UDP and raw sockets.
 //!
 //! The modules so far are pure: no kernel and no lock; the time is an argument.
-//! * [`wire`] is the packet formats, [`checksum`] the Internet checksum.
+//! * [`wire`] is the packet formats, [`checksum`] the Internet checksum;
+//! * [`ip`] has options, fragmentation and reassembly.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -10,4 +11,5 @@
 extern crate alloc;
 
 pub mod checksum;
+pub mod ip;
 pub mod wire;
