@@ -62,7 +62,8 @@ impl BoundLwp {
         args: [u64; 6],
         memory: &mut dyn SysMemory,
     ) -> Result<u64, Errno> {
-        enter::enter_kernel(&self.core, &self.ident, |l| syscall::call(l, number, args, memory))?
+        let word = enter::enter_syscall(&self.core, &self.ident, number, &args, memory);
+        syscall::decode(word?)
     }
 
     /// The process.

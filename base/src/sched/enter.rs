@@ -188,17 +188,41 @@ pub(crate) fn enter_kernel<R>(
     ident: &Ident,
     f: impl for<'k> FnOnce(&mut Lwp<'k>) -> R,
 ) -> Result<R, Gone> {
-    let cpu = acquire(core, ident.last_cpu.get(), Entry::Fresh).map_err(|_| Gone)?;
     let mut f = Some(f);
     let mut result = None;
+    visit_as(core, ident, &mut |l| result = f.take().map(|f| f(l)))?;
+    result.ok_or(Gone)
+}
+
+/// The same for one system call, which it keeps off the slow paths of the machine: what has just
+/// been stored in pieces is not loaded whole, which a processor can do only after the atomic
+/// operations in between have drained its stores.
+#[inline]
+pub(crate) fn enter_syscall(
+    core: &Core,
+    ident: &Ident,
+    number: u32,
+    args: &[u64; 6],
+    memory: &mut dyn crate::syscall::SysMemory,
+) -> Result<u64, Gone> {
+    let mut word = 0;
+    visit_as(core, ident, &mut |l| word = crate::syscall::call(l, number, args, memory))?;
+    Ok(word)
+}
+
+#[inline]
+fn visit_as(
+    core: &Core,
+    ident: &Ident,
+    f: &mut impl for<'k> FnMut(&mut Lwp<'k>),
+) -> Result<(), Gone> {
+    let cpu = acquire(core, ident.last_cpu.get(), Entry::Fresh).map_err(|_| Gone)?;
+    let mut l = Lwp::new(Cx::new(core, cpu), ident);
     let mut owes = false;
     let caught = core.host.catch(&mut || {
-        if let Some(f) = f.take() {
-            let mut l = Lwp::new(Cx::new(core, cpu), ident);
-            result = Some(f(&mut l));
-            ident.last_cpu.set(l.cpu().index);
-            owes = release(&l);
-        }
+        f(&mut l);
+        ident.last_cpu.set(l.cpu().index);
+        owes = release(&l);
     });
     if caught.is_err() {
         return Err(left_by_panic(core));
@@ -206,7 +230,7 @@ pub(crate) fn enter_kernel<R>(
     if owes {
         core.host.carry(&Offcpu::scheduler_only());
     }
-    result.ok_or(Gone)
+    Ok(())
 }
 
 /// The closure did not return: either the kernel died while this thread slept in it, or this

@@ -5,7 +5,7 @@
 use hypercall::Instant;
 use smallvec::SmallVec;
 
-use super::{Arg, SysMemory, Syscall, number};
+use super::{Arg, SysMemory, number};
 use crate::file::poll::{PollFd, poll};
 use crate::file::uio::Uio;
 use crate::file::{Fd, Flags, MAX_FDS};
@@ -26,53 +26,66 @@ const FD_CLOEXEC: u64 = 1;
 const O_CLOEXEC: u64 = 0o2_000_000;
 
 crate::syscalls! {
-    static GETPID = base("getpid", number::GETPID, &[], |l, _, _| Ok(l.proc().pid().into()));
-    static GETPPID = base("getppid", number::GETPPID, &[], |l, _, _| Ok(l.proc().parent().into()));
-    static GETTID = base("gettid", number::GETTID, &[], |l, _, _| Ok(l.lid().into()));
-    static GETUID = base("getuid", number::GETUID, &[], |l, _, _| Ok(l.proc().cred(l).uid.into()));
-    static GETEUID = base("geteuid", number::GETEUID, &[], |l, _, _| Ok(l.proc().cred(l).uid.into()));
-    static GETGID = base("getgid", number::GETGID, &[], |l, _, _| Ok(l.proc().cred(l).gid.into()));
-    static GETEGID = base("getegid", number::GETEGID, &[], |l, _, _| Ok(l.proc().cred(l).gid.into()));
-    static SETUID = base("setuid", number::SETUID, &[Arg::Value], |l, a, _| {
+    static GETPID = None, number::GETPID, "getpid", [], |l: &mut Lwp<'_>, _, _| Ok(l.proc().pid().into());
+    static GETPPID = None, number::GETPPID, "getppid", [], |l: &mut Lwp<'_>, _, _| {
+        Ok(l.proc().parent().into())
+    };
+    static GETTID = None, number::GETTID, "gettid", [], |l: &mut Lwp<'_>, _, _| Ok(l.lid().into());
+    static GETUID = None, number::GETUID, "getuid", [], sys_uid;
+    static GETEUID = None, number::GETEUID, "geteuid", [], sys_uid;
+    static GETGID = None, number::GETGID, "getgid", [], sys_gid;
+    static GETEGID = None, number::GETEGID, "getegid", [], sys_gid;
+    static SETUID = None, number::SETUID, "setuid", [Arg::Value], |l, a: &[u64; 6], _| {
         set_id(l, a[0], |cred| &mut cred.uid)
-    });
-    static SETGID = base("setgid", number::SETGID, &[Arg::Value], |l, a, _| {
+    };
+    static SETGID = None, number::SETGID, "setgid", [Arg::Value], |l, a: &[u64; 6], _| {
         set_id(l, a[0], |cred| &mut cred.gid)
-    });
-    static UNAME = base("uname", number::UNAME, &[Arg::OutFixed(390)], sys_uname);
-    static SETHOSTNAME = base("sethostname", number::SETHOSTNAME, &[Arg::In(1), Arg::Value], sys_sethostname);
-    static CLOSE = base("close", number::CLOSE, &[Arg::Value], |l, a, _| {
-        l.proc().fds().close(l, fd(a[0])?)?;
-        Ok(0)
-    });
-    static READ = base("read", number::READ, &[Arg::Value, Arg::Out(2), Arg::Value], sys_read);
-    static WRITE = base("write", number::WRITE, &[Arg::Value, Arg::In(2), Arg::Value], sys_write);
-    static IOCTL = base("ioctl", number::IOCTL, &[Arg::Value, Arg::Value, Arg::Opaque], sys_ioctl);
-    static DUP = base("dup", number::DUP, &[Arg::Value], |l, a, _| dup_from(l, fd(a[0])?, 0, false));
-    static DUP2 = base("dup2", number::DUP2, &[Arg::Value, Arg::Value], |l, a, _| {
-        let (old, new) = (fd(a[0])?, fd(a[1])?);
-        if old == new {
-            return l.proc().fds().get(l, old).map(|_| new.into());
-        }
-        dup_to(l, old, new, false)
-    });
-    static DUP3 = base("dup3", number::DUP3, &[Arg::Value, Arg::Value, Arg::Value], |l, a, _| {
-        if a[0] == a[1] || a[2] & !O_CLOEXEC != 0 {
-            return Err(Errno::Invalid);
-        }
-        dup_to(l, fd(a[0])?, fd(a[1])?, a[2] != 0)
-    });
-    static FCNTL = base("fcntl", number::FCNTL, &[Arg::Value, Arg::Value, Arg::Value], sys_fcntl);
-    static POLL = base("poll", number::POLL, &[Arg::InOutTimes(1, 8), Arg::Value, Arg::Value], sys_poll);
+    };
+    static UNAME = None, number::UNAME, "uname", [Arg::OutFixed(390)], sys_uname;
+    static SETHOSTNAME = None, number::SETHOSTNAME, "sethostname", [Arg::In(1), Arg::Value],
+        sys_sethostname;
+    static CLOSE = None, number::CLOSE, "close", [Arg::Value], sys_close;
+    static READ = None, number::READ, "read", [Arg::Value, Arg::Out(2), Arg::Value], sys_read;
+    static WRITE = None, number::WRITE, "write", [Arg::Value, Arg::In(2), Arg::Value], sys_write;
+    static IOCTL = None, number::IOCTL, "ioctl", [Arg::Value, Arg::Value, Arg::Opaque], sys_ioctl;
+    static DUP = None, number::DUP, "dup", [Arg::Value], sys_dup;
+    static DUP2 = None, number::DUP2, "dup2", [Arg::Value, Arg::Value], sys_dup2;
+    static DUP3 = None, number::DUP3, "dup3", [Arg::Value, Arg::Value, Arg::Value], sys_dup3;
+    static FCNTL = None, number::FCNTL, "fcntl", [Arg::Value, Arg::Value, Arg::Value], sys_fcntl;
+    static POLL = None, number::POLL, "poll", [Arg::InOutTimes(1, 8), Arg::Value, Arg::Value],
+        sys_poll;
 }
 
-const fn base(
-    name: &'static str,
-    number: u32,
-    args: &'static [Arg],
-    handler: super::Handler,
-) -> Syscall {
-    Syscall { number, name, args, component: None, handler }
+fn sys_uid(l: &mut Lwp<'_>, _: &[u64; 6], _: &mut dyn SysMemory) -> Result<u64, Errno> {
+    Ok(l.proc().cred(l).uid.into())
+}
+
+fn sys_gid(l: &mut Lwp<'_>, _: &[u64; 6], _: &mut dyn SysMemory) -> Result<u64, Errno> {
+    Ok(l.proc().cred(l).gid.into())
+}
+
+fn sys_close(l: &mut Lwp<'_>, a: &[u64; 6], _: &mut dyn SysMemory) -> Result<u64, Errno> {
+    l.proc().fds().close(l, fd(a[0])?)?;
+    Ok(0)
+}
+
+fn sys_dup(l: &mut Lwp<'_>, a: &[u64; 6], _: &mut dyn SysMemory) -> Result<u64, Errno> {
+    dup_from(l, fd(a[0])?, 0, false)
+}
+
+fn sys_dup2(l: &mut Lwp<'_>, a: &[u64; 6], _: &mut dyn SysMemory) -> Result<u64, Errno> {
+    let (old, new) = (fd(a[0])?, fd(a[1])?);
+    if old == new {
+        return l.proc().fds().get(l, old).map(|_| new.into());
+    }
+    dup_to(l, old, new, false)
+}
+
+fn sys_dup3(l: &mut Lwp<'_>, a: &[u64; 6], _: &mut dyn SysMemory) -> Result<u64, Errno> {
+    if a[0] == a[1] || a[2] & !O_CLOEXEC != 0 {
+        return Err(Errno::Invalid);
+    }
+    dup_to(l, fd(a[0])?, fd(a[1])?, a[2] != 0)
 }
 
 fn fd(arg: u64) -> Result<Fd, Errno> {

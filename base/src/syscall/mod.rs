@@ -61,9 +61,32 @@ impl SysMemory for NoSysMemory {
     }
 }
 
-/// What runs a system call.
-pub type Handler =
-    fn(l: &mut Lwp<'_>, args: &[u64; 6], memory: &mut dyn SysMemory) -> Result<u64, Errno>;
+/// What runs a system call. The result is [`encode`]d: one register, where a `Result` would take
+/// a trip through memory that costs more than a short call does.
+pub type Handler = fn(l: &mut Lwp<'_>, args: &[u64; 6], memory: &mut dyn SysMemory) -> u64;
+
+/// A result in one word, as Linux does it: the last 4095 values are negated error numbers.
+#[inline]
+pub fn encode(result: Result<u64, Errno>) -> u64 {
+    match result {
+        Ok(value) => value,
+        Err(e) => (-i64::from(e.number())) as u64,
+    }
+}
+
+/// The result in a word that [`encode`] made.
+#[inline]
+pub fn decode(word: u64) -> Result<u64, Errno> {
+    if word < (-4095_i64) as u64 { Ok(word) } else { Err(decode_error(word)) }
+}
+
+#[cold]
+fn decode_error(word: u64) -> Errno {
+    i32::try_from((word as i64).wrapping_neg())
+        .ok()
+        .and_then(Errno::from_number)
+        .unwrap_or(Errno::Io)
+}
 
 /// A system call.
 pub struct Syscall {
@@ -83,14 +106,22 @@ pub struct Syscall {
 #[distributed_slice]
 pub static SYSCALLS: [Syscall];
 
-/// Registers system calls: `base::syscalls! { static GETPID = Syscall { … }; … }`.
+/// Registers system calls, each as `static NAME = component, number, "name", [arguments], handler;`
+/// where the component is `None` for base and the handler is a function, or a closure, of context,
+/// arguments and memory that answers a `Result<u64, Errno>`.
 #[macro_export]
 macro_rules! syscalls {
-    ($($(#[$m:meta])* $vis:vis static $name:ident = $value:expr;)+) => {$(
-        $(#[$m])*
+    ($($vis:vis static $id:ident = $component:expr, $number:expr, $name:literal, [$($arg:expr),*],
+       $handler:expr;)+) => {$(
         #[$crate::__private::linkme::distributed_slice($crate::syscall::SYSCALLS)]
         #[linkme(crate = $crate::__private::linkme)]
-        $vis static $name: $crate::syscall::Syscall = $value;
+        $vis static $id: $crate::syscall::Syscall = $crate::syscall::Syscall {
+            number: $number,
+            name: $name,
+            args: &[$($arg),*],
+            component: $component,
+            handler: |l, args, memory| $crate::syscall::encode(($handler)(l, args, memory)),
+        };
     )+};
 }
 
@@ -136,17 +167,13 @@ impl Table {
     }
 }
 
-/// Makes a system call: `NotImplemented` if no component of this kernel serves the number.
+/// Makes a system call; the answer is [`encode`]d, `NotImplemented` if no component of this kernel
+/// serves the number.
 #[inline]
-pub fn call(
-    l: &mut Lwp<'_>,
-    number: u32,
-    args: [u64; 6],
-    memory: &mut dyn SysMemory,
-) -> Result<u64, Errno> {
+pub fn call(l: &mut Lwp<'_>, number: u32, args: &[u64; 6], memory: &mut dyn SysMemory) -> u64 {
     match l.body().syscalls.get(number) {
-        Some(s) => (s.handler)(l, &args, memory),
-        None => Err(Errno::NotImplemented),
+        Some(s) => (s.handler)(l, args, memory),
+        None => encode(Err(Errno::NotImplemented)),
     }
 }
 
