@@ -2,27 +2,42 @@
 //!
 //! The list has a line per file or folder, and the reason. Tests count too.
 
+use std::collections::BTreeSet;
+
 use super::Findings;
 use super::tree::Tree;
 
 const RULE: &str = "unsafe-has-an-address";
 const LIST: &str = include_str!("unsafe_allowed.txt");
 
-/// Looks for `unsafe` outside of the listed places.
+/// Looks for `unsafe` outside of the listed places, and for places that have none.
 pub fn check(tree: &Tree, findings: &mut Findings) {
+    check_against(LIST, tree, findings);
+}
+
+fn check_against(list: &str, tree: &Tree, findings: &mut Findings) {
+    let mut needed = BTreeSet::new();
     for (file, source) in tree.sources() {
-        if places(LIST).any(|place| covers(place, &file.path)) {
+        let mut found = source.all.iter().filter(|token| token.text == "unsafe").peekable();
+        if let Some(place) = places(list).find(|place| covers(place, &file.path)) {
+            needed.extend(found.next().map(|_| place));
             continue;
         }
-        for token in source.all.iter().filter(|token| token.text == "unsafe") {
-            let message = "unsafe code outside of the places in xtask/src/tidy/unsafe_allowed.txt; say it safely";
+        for token in found {
+            let message = "unsafe code outside of the places in \
+                           xtask/src/tidy/unsafe_allowed.txt; say it safely";
             findings.add(RULE, &file.path, token.line, message);
         }
+    }
+    for place in places(list).filter(|place| !needed.contains(place)) {
+        let message = format!("{place} has no unsafe code: take it off the list");
+        findings.add(RULE, "xtask/src/tidy/unsafe_allowed.txt", 1, message);
     }
 }
 
 fn places(list: &str) -> impl Iterator<Item = &str> {
-    list.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(' ').next())
+    let lines = list.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split(' ').next()).filter(|place| !place.is_empty())
 }
 
 fn covers(place: &str, path: &str) -> bool {
@@ -39,9 +54,16 @@ mod tests {
         let text = "//! x\nfn f() { unsafe {} }\n";
         let tree = Tree::of(&[("base/src/lock/mutex.rs", text), ("components/a/src/b.rs", text)]);
         let mut findings = Findings::default();
-        check(&tree, &mut findings);
+        check_against("base/src/lock/ guards", &tree, &mut findings);
         assert_eq!(findings.lines().len(), 1);
         assert!(findings.lines()[0].starts_with("components/a/src/b.rs:2:"));
+    }
+
+    #[test]
+    fn places_without_unsafe_code_are_reported() {
+        let mut findings = Findings::default();
+        check_against("# why\na.rs is raw\n", &Tree::of(&[("a.rs", "//! x\n")]), &mut findings);
+        assert!(findings.lines()[0].contains("a.rs has no unsafe"), "{:?}", findings.lines());
     }
 
     #[test]
