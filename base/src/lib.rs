@@ -48,7 +48,7 @@ pub use kernel::{BootError, Handle, Kernel, Options};
 pub use lwp::{BoundLwp, Lwp, Rfork};
 pub use proc::{Pid, Proc};
 pub use sched::enter::Gone;
-pub use vm::{Account, Charge, Charged, KArc, KBox, KVec, NoMemory};
+pub use vm::{Account, Charge, Charged, KArc, KBox, KDeque, KVec, NoMemory};
 
 /// For the macros of this crate.
 #[doc(hidden)]

@@ -11,6 +11,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut};
@@ -167,5 +168,75 @@ impl<T> Deref for KVec<T> {
 impl<T> DerefMut for KVec<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         &mut self.vec
+    }
+}
+
+/// A queue whose memory is charged before it grows. An empty one that never held anything has none.
+pub struct KDeque<T> {
+    deque: VecDeque<T>,
+    charge: Charge,
+}
+
+impl<T> KDeque<T> {
+    /// An empty queue charged to `account`.
+    pub fn in_account(account: &Arc<Account>) -> Self {
+        Self { deque: VecDeque::new(), charge: Charge::empty(account) }
+    }
+
+    /// An empty queue of `cx`'s kernel.
+    pub fn new(cx: &Cx<'_>) -> Self {
+        Self::in_account(cx.account())
+    }
+
+    /// Puts `value` at the end; without memory for it, gives it back.
+    #[inline]
+    pub fn push_back(&mut self, value: T) -> Result<(), T> {
+        if self.deque.len() == self.deque.capacity() && self.grow().is_err() {
+            return Err(value);
+        }
+        self.deque.push_back(value);
+        Ok(())
+    }
+
+    #[cold]
+    fn grow(&mut self) -> Result<(), NoMemory> {
+        let capacity = (self.deque.capacity() * 2).max(4);
+        let bytes = capacity.checked_mul(size_of::<T>()).ok_or(NoMemory)?;
+        self.charge.resize(bytes + OVERHEAD)?;
+        self.deque.reserve_exact(capacity - self.deque.len());
+        Ok(())
+    }
+
+    /// Takes the first one.
+    #[inline]
+    pub fn pop_front(&mut self) -> Option<T> {
+        self.deque.pop_front()
+    }
+
+    /// The first one.
+    pub fn front(&self) -> Option<&T> {
+        self.deque.front()
+    }
+
+    /// The first one.
+    pub fn front_mut(&mut self) -> Option<&mut T> {
+        self.deque.front_mut()
+    }
+
+    /// How many there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.deque.len()
+    }
+
+    /// Whether there is none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.deque.is_empty()
+    }
+
+    /// All of them, first to last.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.deque.iter()
     }
 }

@@ -12,4 +12,4 @@ pub mod kmem;
 pub mod reclaim;
 
 pub use account::{Account, Charge, NoMemory};
-pub use kmem::{Charged, KArc, KBox, KVec};
+pub use kmem::{Charged, KArc, KBox, KDeque, KVec};
