@@ -15,6 +15,8 @@
 mod document;
 mod inet;
 mod nearest;
+#[cfg(test)]
+mod references;
 mod size;
 
 pub mod assemble;

@@ -28,10 +28,11 @@ pub(super) fn text(file: &File) -> String {
 }
 
 fn sysctl(Sysctl { name, value }: &Sysctl) -> String {
-    match value {
-        Value::Integer(number) => format!("base::sysctl::set_integer(l, {name:?}, {number})"),
-        Value::Text(text) => format!("base::sysctl::set_text(l, {name:?}, {text:?})"),
-    }
+    let value = match value {
+        Value::Integer(number) => format!("Int({number})"),
+        Value::Text(text) => format!("Text({text:?}.into())"),
+    };
+    format!("base::sysctl::set(l, {name:?}, base::sysctl::Value::{value})")
 }
 
 fn interface(interface: &Interface) -> Vec<String> {

@@ -31,7 +31,7 @@ pub(super) fn text(file: &File, closure: &Closure, form: Form) -> String {
         Form::Library => format!(
             "//! The kernel `{name}`: {parts}.\n\
              //!\n\
-             //! * [`boot`]: boots it and sets it up, on a host of yours.\n\
+             //! * [`boot`]: boots it on a host of yours; then [`configure`] sets it up.\n\
              //!\n\
              //! Made from the configuration; what is changed here is lost.\n\
              #![forbid(unsafe_code)]\n\n\
@@ -43,9 +43,9 @@ pub(super) fn text(file: &File, closure: &Closure, form: Form) -> String {
     }
 }
 
-const BOOT: &str = "/// Boots the kernel and sets it up.
+const BOOT: &str = "/// Boots the kernel; `kernel.enter(configure)` then sets it up.
 pub fn boot(host: std::sync::Arc<dyn base::Host>) -> Result<base::Kernel, base::BootError> {
-    base::Kernel::boot_and(host, &KERNEL, &options(), configure)
+    base::Kernel::boot_with(host, &KERNEL, &options())
 }
 ";
 

@@ -73,8 +73,8 @@ pub fn options() -> base::Options<'static> {
 
 /// What the configuration says beside its options.
 pub fn configure(l: &mut base::Lwp<'_>) -> Result<(), base::Errno> {
-    base::sysctl::set_integer(l, "net.inet.ip.forwarding", 1)?;
-    base::sysctl::set_text(l, "kern.domainname", "example")?;
+    base::sysctl::set(l, "net.inet.ip.forwarding", base::sysctl::Value::Int(1))?;
+    base::sysctl::set(l, "kern.domainname", base::sysctl::Value::Text("example".into()))?;
     net::ifnet::create(l, "shmif0")?;
     net::ifnet::set_linkstr(l, "shmif0", "bus")?;
     net::ifnet::set_mtu(l, "shmif0", 1280)?;

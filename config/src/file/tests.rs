@@ -176,3 +176,23 @@ fn a_file_that_is_not_there_is_named() {
     let error = File::read(Path::new("no/such.toml")).unwrap_err().to_string();
     assert!(error.starts_with("no/such.toml: "), "{error}");
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn no_text_makes_the_parser_panic(
+        text in "\\PC{0,60}",
+        at in proptest::prelude::any::<proptest::sample::Index>(),
+        length in 0usize..40,
+    ) {
+        let _ = File::parse("noise", &text);
+        let start = at.index(FULL.len());
+        let end = (start + length).min(FULL.len());
+        let mutated = [FULL.get(..start), Some(&text), FULL.get(end..)];
+        let mutated: String = mutated.into_iter().flatten().collect();
+        if let Ok(file) = File::parse("mutated", &mutated) {
+            let _ = file.closure(&known());
+        }
+    }
+}

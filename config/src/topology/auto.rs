@@ -15,7 +15,7 @@
 //!
 //! Locking: none. Sources: RFC 4632 section 3.1.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::Ipv4Addr;
 
 use super::{Ipv4Net, Route, Topology};
@@ -61,12 +61,8 @@ pub(super) fn add_routes(topology: &mut Topology) -> Result<(), String> {
             }
             _ => search.routes(index, root),
         };
-        let given = node.routes.len();
-        for route in computed {
-            if node.routes.iter().take(given).all(|kept| kept.to != route.to) {
-                node.routes.push(route);
-            }
-        }
+        let given: HashSet<Ipv4Net> = node.routes.iter().map(|route| route.to).collect();
+        node.routes.extend(computed.into_iter().filter(|route| !given.contains(&route.to)));
         total = total.saturating_add(node.routes.len());
         if total > MAX_ROUTES {
             return Err(format!("the nodes need more than {MAX_ROUTES} routes; write the routes"));

@@ -44,7 +44,9 @@ fn run(routes: &mut Vec<Route>, n: u32, steps: std::ops::Range<u32>, count: u32,
         return;
     }
     let (first, last) = (after(n, steps.start + 1, count), after(n, steps.end, count));
-    let runs = if first <= last { [first..=last, 1..=0] } else { [first..=count, 1..=last] };
+    let wraps = first > last;
+    let before = first..=if wraps { count } else { last };
+    let runs = core::iter::once(before).chain(wraps.then_some(1..=last));
     for links in runs {
         routes.extend(range::prefixes(links).map(|to| Route { to, via }));
     }

@@ -5,7 +5,7 @@
 //!
 //! Locking: none.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 
 use super::{Interface, Ipv4Net, Node, Route, Tables, Topology, auto};
@@ -90,10 +90,11 @@ impl<'d> Draft<'d> {
         for section in interfaces {
             node.interfaces.push(self.interface(number, section)?);
         }
+        let mut prefixes = HashSet::new();
         for mut section in routes {
             let (to, via) = route(&mut section)?;
             section.finish()?;
-            if node.routes.iter().any(|route| route.to == to.value) {
+            if !prefixes.insert(to.value) {
                 return Err(to.error(format!("there are two routes to {}", to.value)));
             }
             node.routes.push(Route { to: to.value, via: via.value });
