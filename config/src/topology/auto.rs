@@ -20,8 +20,8 @@ use std::net::Ipv4Addr;
 
 use super::{Ipv4Net, Route, Topology};
 
-/// Nodes times attachments: 10,000 nodes with two interfaces each take about a second.
-const MAX_WORK: u64 = 250_000_000;
+/// Nodes times attachments; at the bound the search takes a few seconds.
+const MAX_WORK: u64 = 500_000_000;
 
 /// Routes in all, so that a crowded file cannot fill the memory: 10,000 nodes with 400 each.
 const MAX_ROUTES: usize = 4_000_000;
@@ -91,17 +91,33 @@ impl Graph {
             }
             attached.push(mine);
         }
-        Graph { segments, attached }
+        Graph { segments, attached }.in_order_of_networks()
+    }
+
+    /// Renumbers the segments, so that networks that can share a prefix are neighbours.
+    fn in_order_of_networks(self) -> Self {
+        let mut order: Vec<_> = self.segments.into_iter().enumerate().collect();
+        order.sort_by_key(|(_, segment)| segment.network);
+        let mut numbers = vec![0; order.len()];
+        for (number, (before, _)) in order.iter().enumerate() {
+            if let Some(slot) = numbers.get_mut(*before) {
+                *slot = number;
+            }
+        }
+        let renumber = |mine: Vec<usize>| {
+            mine.into_iter().filter_map(|before| numbers.get(before).copied()).collect()
+        };
+        let attached = self.attached.into_iter().map(renumber).collect();
+        Graph { segments: order.into_iter().map(|(_, segment)| segment).collect(), attached }
     }
 
     /// One network in two places has no shortest way.
     fn refuse_overlap(&self) -> Result<(), String> {
-        let mut networks: Vec<_> = self.segments.iter().map(|segment| segment.network).collect();
-        networks.sort_unstable();
-        for pair in networks.windows(2) {
-            if let [outer, inner] = pair
-                && outer.contains(inner)
-            {
+        for pair in self.segments.windows(2) {
+            let [Segment { network: outer, .. }, Segment { network: inner, .. }] = pair else {
+                continue;
+            };
+            if outer.contains(inner) {
                 return Err(match outer == inner {
                     true => format!("{outer} is on two links; automatic routes need one place"),
                     false => format!("{inner} lies in {outer}, and both are networks of links"),
@@ -151,7 +167,7 @@ struct Search<'g> {
     graph: &'g Graph,
     round: usize,
     node_seen: Vec<(usize, Option<Ipv4Addr>)>,
-    segment_seen: Vec<usize>,
+    segment_seen: Vec<(usize, Option<Ipv4Addr>)>,
     queue: VecDeque<(usize, Option<Ipv4Addr>)>,
 }
 
@@ -161,23 +177,19 @@ impl<'g> Search<'g> {
             graph,
             round: 0,
             node_seen: vec![(0, None); graph.attached.len()],
-            segment_seen: vec![0; graph.segments.len()],
+            segment_seen: vec![(0, None); graph.segments.len()],
             queue: VecDeque::new(),
         }
     }
 
     fn routes(&mut self, start: usize, root: usize) -> Vec<Route> {
         self.round = self.round.saturating_add(1);
-        let mut found = Vec::new();
         self.visit(start, None);
         while let Some((node, gateway)) = self.queue.pop_front() {
             for (number, segment) in self.graph.segments_of(node) {
                 match self.segment_seen.get_mut(number) {
-                    Some(seen) if *seen != self.round => *seen = self.round,
+                    Some(seen) if seen.0 != self.round => *seen = (self.round, gateway),
                     _ => continue,
-                }
-                if let Some(via) = gateway {
-                    found.push((via, segment.network));
                 }
                 for (member, address) in &segment.members {
                     self.visit(*member, gateway.or(Some(*address)));
@@ -185,7 +197,30 @@ impl<'g> Search<'g> {
             }
         }
         let default = self.node_seen.get(root).and_then(|(_, gateway)| *gateway);
-        fold(found, default.filter(|_| start != root))
+        self.fold(default.filter(|_| start != root))
+    }
+
+    /// The fewest routes that say the same, given the default.
+    fn fold(&self, default: Option<Ipv4Addr>) -> Vec<Route> {
+        let mut routes: Vec<Route> =
+            default.map(|via| Route { to: Ipv4Net::default(), via }).into_iter().collect();
+        let first = routes.len();
+        for (segment, (round, gateway)) in self.graph.segments.iter().zip(&self.segment_seen) {
+            let Some(via) = gateway.filter(|_| *round == self.round) else { continue };
+            if gateway == &default {
+                continue;
+            }
+            let mut to = segment.network;
+            while let Some(route) = routes.get(first..).and_then(<[Route]>::last)
+                && route.via == via
+                && let Some(both) = joined(route.to, to)
+            {
+                routes.pop();
+                to = both;
+            }
+            routes.push(Route { to, via });
+        }
+        routes
     }
 
     fn visit(&mut self, node: usize, gateway: Option<Ipv4Addr>) {
@@ -198,17 +233,9 @@ impl<'g> Search<'g> {
     }
 }
 
-/// The fewest routes that say the same, given the default.
-fn fold(mut found: Vec<(Ipv4Addr, Ipv4Net)>, default: Option<Ipv4Addr>) -> Vec<Route> {
-    let mut routes: Vec<Route> =
-        default.map(|via| Route { to: Ipv4Net::default(), via }).into_iter().collect();
-    found.retain(|(via, _)| Some(*via) != default);
-    found.sort_unstable();
-    for group in found.chunk_by(|(one, _), (other, _)| one == other) {
-        let Some((via, _)) = group.first().copied() else { continue };
-        let networks: Vec<_> = group.iter().map(|(_, network)| *network).collect();
-        let joined = Ipv4Net::aggregate(&networks);
-        routes.extend(joined.into_iter().map(|to| Route { to, via }));
-    }
-    routes
+/// The prefix of which these two are the halves.
+fn joined(one: Ipv4Net, other: Ipv4Net) -> Option<Ipv4Net> {
+    let both = one.supernet()?;
+    (one.prefix_len() == other.prefix_len() && other.supernet() == Some(both) && one != other)
+        .then_some(both)
 }
