@@ -41,7 +41,7 @@ impl Sum {
             *to = *from;
         }
         acc = acc.wrapping_add(u64::from(u32::from_ne_bytes(tail)));
-        Self { acc, odd: bytes.len() % 2 != 0 }
+        Self { acc, odd: !bytes.len().is_multiple_of(2) }
     }
 
     /// Adds the bytes that follow those added so far.

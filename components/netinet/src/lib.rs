@@ -2,7 +2,9 @@
 //!
 //! The modules so far are pure: no kernel and no lock; the time is an argument.
 //! * [`wire`] is the packet formats, [`checksum`] the Internet checksum;
-//! * [`ip`] has options, fragmentation and reassembly.
+//! * [`ip`] has options, fragmentation and reassembly;
+//! * [`arp`] has the address cache;
+//! * [`icmp`] has the rules about sending errors.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -10,6 +12,8 @@
 
 extern crate alloc;
 
+pub mod arp;
 pub mod checksum;
+pub mod icmp;
 pub mod ip;
 pub mod wire;

@@ -148,7 +148,6 @@ pub struct Counts {
 struct Held<P> {
     start: usize,
     end: usize,
-    cost: usize,
     piece: P,
 }
 
@@ -324,7 +323,7 @@ impl<P> Reassembly<P> {
         };
         let end = new.offset + new.len;
         reserve(&mut partial.held);
-        partial.held.insert(place, Held { start: new.offset, end, cost: new.cost, piece });
+        partial.held.insert(place, Held { start: new.offset, end, piece });
         partial.filled += new.len;
         partial.cost += new.cost;
         self.bytes += new.cost;
@@ -403,7 +402,11 @@ impl<P> Reassembly<P> {
 /// What no datagram can have, whatever else arrived.
 fn admissible(new: &Fragment) -> Result<(), Refusal> {
     let end = new.offset.saturating_add(new.len).saturating_add(new.header_len);
-    if new.len == 0 || end > MAX_DATAGRAM || new.offset % 8 != 0 || (new.more && new.len % 8 != 0) {
+    if new.len == 0
+        || end > MAX_DATAGRAM
+        || !new.offset.is_multiple_of(8)
+        || (new.more && !new.len.is_multiple_of(8))
+    {
         return Err(Refusal::Malformed);
     }
     // RFC 1858 §3.2.1 (the first is too short) and RFC 3128 §4 (the second begins too early).

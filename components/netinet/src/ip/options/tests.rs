@@ -143,6 +143,6 @@ proptest! {
             }
         }
         let copied = copied(&options);
-        prop_assert!(copied.as_bytes().len() % 4 == 0 && copied.as_bytes().len() <= 40);
+        prop_assert!(copied.as_bytes().len().is_multiple_of(4) && copied.as_bytes().len() <= 40);
     }
 }
