@@ -20,6 +20,7 @@ use core::marker::PhantomData;
 
 use hypercall::{Host, Instant};
 
+use crate::component::Component;
 use crate::kernel::{Body, Core};
 use crate::sched::cpu::Cpu;
 use crate::vm::{Account, Charge, NoMemory};
@@ -104,6 +105,16 @@ impl<'k> Cx<'k> {
         self.core.ncpu()
     }
 
+    /// Whether the component called `name` is part of this kernel.
+    pub fn has_component(&self, name: &str) -> bool {
+        self.components().has(name)
+    }
+
+    /// The components of this kernel.
+    pub fn components(&self) -> Components<'k> {
+        Components(&self.body().components)
+    }
+
     /// The state that a component put into `slot` at boot.
     ///
     /// # Panics
@@ -164,5 +175,21 @@ impl<'k> Cx<'k> {
         let left = self.cpu.budget.get().saturating_sub(1);
         self.cpu.budget.set(left);
         left != 0
+    }
+}
+
+/// A kernel's components.
+#[derive(Clone, Copy)]
+pub struct Components<'k>(&'k [&'static Component]);
+
+impl Components<'_> {
+    /// Whether there is one called `name`.
+    pub fn has(self, name: &str) -> bool {
+        self.0.iter().any(|c| c.name == name)
+    }
+
+    /// Their names, each after those it needs.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|c| c.name)
     }
 }

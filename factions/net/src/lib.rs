@@ -1,16 +1,38 @@
-//! The networking faction.
+//! The networking faction: what every protocol and every interface needs, and neither knows.
 //!
-//! The modules so far are pure: no kernel, no lock and no clock, only bytes and numbers.
-//! * [`route::trie`] finds the longest matching prefix;
-//! * [`ethernet::wire`] is the Ethernet header;
-//! * [`pcap`] encodes capture files.
+//! * [`mbuf`]: packets.  * [`ifnet`]: interfaces, their drivers, cloning, configuration.
+//! * [`ethernet`]: link headers.  * [`netisr`]: from the interrupt to the protocol.
+//! * [`route`]: routing tables.  * [`domain`]: protocol families.
+//! * [`loopback`]: `lo0`.  * [`pcap`]: capture files.
+//!
+//! A component adds a protocol family (`domain!`, `link_proto!`) or a kind of interface
+//! (`cloner!`); this crate knows none of them.
+//!
+//! Sources: NetBSD sys/net, sys/kern/uipc_*.c.
 
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_macros))]
 
 extern crate alloc;
 
+mod component;
+pub mod domain;
 pub mod ethernet;
+pub mod ifnet;
+pub mod loopback;
+pub mod mbuf;
+pub mod netisr;
 pub mod pcap;
 pub mod route;
+
+pub use component::COMPONENT;
+pub use ethernet::wire::{EtherType, MacAddr};
+pub use ifnet::{IfError, Ifnet};
+pub use mbuf::Packet;
+
+/// For the macros of this crate.
+#[doc(hidden)]
+pub mod __private {
+    pub use base::__private::linkme;
+}

@@ -1,0 +1,170 @@
+//! Configuring interfaces: what ifconfig does.
+//!
+//! Locking: `Rank::Config` around each change, so that changes come one after another.
+//! Sources: NetBSD net/if.c (ifioctl), netinet/in.c.
+
+use core::net::IpAddr;
+
+use alloc::string::String;
+
+use base::{Cx, KArc, Lwp};
+
+use super::{IfAddr, IfError, IfFlags, Ifnet, cloner};
+use crate::component::NET;
+use crate::domain::{self, DOMAINS};
+use crate::route;
+
+/// The smallest MTU that may be set: IPv4's (RFC 791).
+pub const MIN_MTU: u32 = 68;
+
+/// The interface called `name`.
+pub fn find(cx: &Cx<'_>, name: &str) -> Result<KArc<Ifnet>, IfError> {
+    cx.get(&NET).ifnets.by_name(cx, name).ok_or(IfError::NoInterface)
+}
+
+/// All interfaces.
+pub fn list(cx: &Cx<'_>) -> impl Iterator<Item = KArc<Ifnet>> {
+    let ifnets = &cx.get(&NET).ifnets;
+    (0..).map_while(move |n| ifnets.nth(cx, n))
+}
+
+/// Creates an interface, as in `ifconfig shmif0 create`.
+pub fn create(l: &mut Lwp<'_>, name: &str) -> Result<KArc<Ifnet>, IfError> {
+    one_at_a_time(l, |l| cloner::create(l, name))
+}
+
+/// Destroys one. Its addresses and routes go with it.
+pub fn destroy(l: &mut Lwp<'_>, name: &str) -> Result<(), IfError> {
+    one_at_a_time(l, |l| {
+        let ifp = find(l, name)?;
+        if ifp.flags().contains(IfFlags::LOOPBACK) {
+            return Err(IfError::Busy);
+        }
+        take_down(l, &ifp);
+        Ok(())
+    })
+}
+
+/// Takes an interface out of the kernel.
+pub(crate) fn take_down(l: &mut Lwp<'_>, ifp: &KArc<Ifnet>) {
+    ifp.change_flags(IfFlags::empty(), IfFlags::UP | IfFlags::RUNNING);
+    ifp.driver().detach(l, ifp);
+    loop {
+        let addr = ifp.addrs(l).first().copied();
+        let Some(addr) = addr else { break };
+        remove_addr_locked(l, ifp, addr.addr);
+    }
+    route::interface_gone(l, ifp);
+    for domain in domain::of(l) {
+        (domain.interface_gone)(l, ifp);
+    }
+    l.get(&NET).ifnets.remove(l, ifp);
+}
+
+/// Connects an interface to what `linkstr` names; an empty one disconnects it.
+pub fn set_linkstr(l: &mut Lwp<'_>, name: &str, linkstr: &str) -> Result<(), IfError> {
+    one_at_a_time(l, |l| {
+        let ifp = find(l, name)?;
+        ifp.driver().set_linkstr(l, &ifp, linkstr)
+    })
+}
+
+/// What an interface is connected to; empty if it is not.
+pub fn linkstr(cx: &Cx<'_>, ifp: &Ifnet) -> String {
+    let mut text = String::new();
+    ifp.driver().linkstr(cx, &mut |s| text.push_str(s));
+    text
+}
+
+/// Brings an interface up, or takes it down.
+pub fn set_up(l: &mut Lwp<'_>, name: &str, up: bool) -> Result<(), IfError> {
+    one_at_a_time(l, |l| {
+        let ifp = find(l, name)?;
+        set_up_locked(l, &ifp, up);
+        Ok(())
+    })
+}
+
+fn set_up_locked(cx: &Cx<'_>, ifp: &KArc<Ifnet>, up: bool) {
+    let (set, clear) =
+        if up { (IfFlags::UP, IfFlags::empty()) } else { (IfFlags::empty(), IfFlags::UP) };
+    if ifp.flags().contains(IfFlags::UP) != up {
+        ifp.change_flags(set, clear);
+        ifp.driver().flags_changed(cx, ifp);
+    }
+}
+
+/// Sets the MTU, from [`MIN_MTU`] to what the driver can send.
+pub fn set_mtu(l: &mut Lwp<'_>, name: &str, mtu: u32) -> Result<(), IfError> {
+    one_at_a_time(l, |l| {
+        let ifp = find(l, name)?;
+        if !(MIN_MTU..=ifp.driver().max_mtu()).contains(&mtu) {
+            return Err(IfError::Invalid);
+        }
+        ifp.set_mtu(mtu);
+        Ok(())
+    })
+}
+
+/// Adds an address, and brings the interface up. The network that it belongs to can then be
+/// reached through the interface.
+pub fn add_addr(l: &mut Lwp<'_>, name: &str, addr: IpAddr, prefix: u8) -> Result<(), IfError> {
+    one_at_a_time(l, |l| {
+        let ifp = find(l, name)?;
+        let new = IfAddr { addr, prefix };
+        let domain = domain_of(l, addr)?;
+        (domain.check_address)(new)?;
+        for other in list(l) {
+            if other.addrs(l).iter().any(|a| a.addr == addr) {
+                return Err(IfError::Exists);
+            }
+        }
+        ifp.addrs(l).push(new)?;
+        if let Err(e) = (domain.address_added)(l, &ifp, new) {
+            ifp.addrs(l).retain(|a| a.addr != addr);
+            return Err(e);
+        }
+        set_up_locked(l, &ifp, true);
+        (domain.address_up)(l, &ifp, new);
+        Ok(())
+    })
+}
+
+/// Removes an address.
+pub fn remove_addr(l: &mut Lwp<'_>, name: &str, addr: IpAddr) -> Result<(), IfError> {
+    one_at_a_time(l, |l| {
+        let ifp = find(l, name)?;
+        if !ifp.addrs(l).iter().any(|a| a.addr == addr) {
+            return Err(IfError::Invalid);
+        }
+        remove_addr_locked(l, &ifp, addr);
+        Ok(())
+    })
+}
+
+fn remove_addr_locked(l: &mut Lwp<'_>, ifp: &KArc<Ifnet>, addr: IpAddr) {
+    let mut addrs = ifp.addrs(l);
+    let at = addrs.iter().position(|a| a.addr == addr);
+    let gone = at.map(|i| addrs.remove(i));
+    drop(addrs);
+    if let (Some(gone), Ok(domain)) = (gone, domain_of(l, addr)) {
+        (domain.address_removed)(l, ifp, gone);
+    }
+}
+
+fn domain_of(cx: &Cx<'_>, addr: IpAddr) -> Result<&'static domain::Domain, IfError> {
+    let family = match addr {
+        IpAddr::V4(_) => domain::AF_INET,
+        IpAddr::V6(_) => domain::AF_INET6,
+    };
+    let found = DOMAINS.iter().find(|d| d.family == family && cx.has_component(d.component));
+    found.ok_or(IfError::NotSupported)
+}
+
+fn one_at_a_time<R>(
+    l: &mut Lwp<'_>,
+    change: impl FnOnce(&mut Lwp<'_>) -> Result<R, IfError>,
+) -> Result<R, IfError> {
+    let net = l.get(&NET);
+    net.config.with(l, |l, ()| change(l))?
+}

@@ -1,0 +1,89 @@
+//! A kernel's interfaces.
+//!
+//! Locking: `Rank::Ifnets`, not held while anything of an interface runs.
+
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use base::lock::{IntrMutex, Rank};
+use base::vm::kmem;
+use base::{Cx, KArc, KBox, KVec};
+
+use super::{IfCounters, IfDriver, IfError, IfFlags, IfKind, IfName, Ifnet};
+use crate::component::NET;
+
+/// The interfaces, in the order in which they were attached.
+pub struct Ifnets {
+    list: IntrMutex<List>,
+}
+
+struct List {
+    ifnets: KVec<KArc<Ifnet>>,
+    next_index: u32,
+}
+
+impl Ifnets {
+    pub(crate) fn new(cx: &Cx<'_>) -> Self {
+        let list = List { ifnets: KVec::new(cx), next_index: 1 };
+        Self { list: IntrMutex::new(cx, Rank::Ifnets, list) }
+    }
+
+    /// The interface called `name`.
+    pub fn by_name(&self, cx: &Cx<'_>, name: &str) -> Option<KArc<Ifnet>> {
+        self.list.lock(cx).ifnets.iter().find(|i| i.name() == name).cloned()
+    }
+
+    /// The interface with that index.
+    pub fn by_index(&self, cx: &Cx<'_>, index: u32) -> Option<KArc<Ifnet>> {
+        self.list.lock(cx).ifnets.iter().find(|i| i.index() == index).cloned()
+    }
+
+    /// The `n`th interface, from 0.
+    pub fn nth(&self, cx: &Cx<'_>, n: usize) -> Option<KArc<Ifnet>> {
+        self.list.lock(cx).ifnets.get(n).cloned()
+    }
+
+    pub(super) fn remove(&self, cx: &Cx<'_>, ifp: &Ifnet) {
+        let mut list = self.list.lock(cx);
+        let at = list.ifnets.iter().position(|i| i.index() == ifp.index());
+        let gone = at.map(|i| list.ifnets.remove(i));
+        drop(list);
+        ifp.gone.store(true, Ordering::Relaxed);
+        drop(gone);
+    }
+}
+
+/// Attaches an interface.
+pub(crate) fn attach(
+    cx: &Cx<'_>,
+    name: IfName,
+    kind: IfKind,
+    flags: IfFlags,
+    mtu: u32,
+    driver: KBox<dyn IfDriver>,
+) -> Result<KArc<Ifnet>, IfError> {
+    let ifnets = &cx.get(&NET).ifnets;
+    let mut list = ifnets.list.lock(cx);
+    if list.ifnets.iter().any(|i| i.name == name) {
+        return Err(IfError::Exists);
+    }
+    let ifp = kmem::arc(
+        cx,
+        Ifnet {
+            name,
+            index: list.next_index,
+            kind,
+            driver,
+            flags: AtomicU32::new(flags.bits()),
+            mtu: AtomicU32::new(mtu),
+            lladdr: AtomicU64::new(0),
+            tapped: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
+            counters: IfCounters::default(),
+            addrs: IntrMutex::new(cx, Rank::Ifaddrs, KVec::new(cx)),
+            taps: IntrMutex::new(cx, Rank::Tap, KVec::new(cx)),
+        },
+    )?;
+    list.ifnets.push(ifp.clone())?;
+    list.next_index = list.next_index.wrapping_add(1).max(1);
+    Ok(ifp)
+}

@@ -1,0 +1,377 @@
+//! Interfaces.
+//!
+//! * [`Ifnet`]: one interface: name, flags, addresses, counters, and a driver ([`IfDriver`]).
+//! * [`cloner`]: kinds of interface that can be created by name.  * [`config`]: ifconfig.
+//! * [`tap`]: captures.
+//!
+//! A driver calls [`crate::ethernet::input`] with what arrives; the layer above calls
+//! [`Ifnet::transmit`] with whole frames.
+//!
+//! Locking: flags, MTU and counters are words; addresses by `Rank::Ifaddrs`; taps by `Rank::Tap`.
+//! Sources: NetBSD net/if.c, if.h.
+
+pub mod cloner;
+pub mod config;
+mod list;
+pub mod tap;
+
+use core::fmt;
+use core::net::IpAddr;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use base::evcnt::Counter;
+use base::lock::IntrMutex;
+use base::{Cx, Errno, KArc, KBox, KVec, Lwp, NoMemory};
+use bitflags::bitflags;
+
+pub use list::Ifnets;
+pub(crate) use list::attach;
+use tap::Tap;
+
+use crate::mbuf::Packet;
+use crate::{EtherType, MacAddr};
+
+bitflags! {
+    /// Interface flags, with Linux's values.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct IfFlags: u32 {
+        /// It may be used.
+        const UP = 0x1;
+        /// It can send to everybody on the link.
+        const BROADCAST = 0x2;
+        /// It leads back to this kernel.
+        const LOOPBACK = 0x8;
+        /// Its driver is ready.
+        const RUNNING = 0x40;
+        /// It takes frames that are for others, for a capture.
+        const PROMISC = 0x100;
+        /// It can send to groups.
+        const MULTICAST = 0x1000;
+    }
+}
+
+/// What is below an interface.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IfKind {
+    /// Ethernet frames; neighbours are found by address resolution.
+    Ethernet,
+    /// Packets without a link header, back to this kernel.
+    Loopback,
+}
+
+/// What can go wrong with an interface.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IfError {
+    /// There is no interface of that name.
+    NoInterface,
+    /// No component makes interfaces of that kind.
+    NoKind,
+    /// It exists already.
+    Exists,
+    /// A name, number, address or option makes no sense.
+    Invalid,
+    /// It is not up.
+    Down,
+    /// Its queue is full, or its other end's.
+    Full,
+    /// It is not connected to anything (no linkstr).
+    NotConnected,
+    /// It is in use.
+    Busy,
+    /// The kernel's memory limit is reached.
+    NoMemory,
+    /// The driver cannot do that.
+    NotSupported,
+}
+
+impl fmt::Display for IfError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoInterface => "there is no such interface",
+            Self::NoKind => "no component of this kernel makes interfaces of that kind",
+            Self::Exists => "it exists already",
+            Self::Invalid => "that makes no sense here",
+            Self::Down => "the interface is not up",
+            Self::Full => "the queue is full",
+            Self::NotConnected => "the interface is not connected; set its linkstr",
+            Self::Busy => "the interface is in use",
+            Self::NoMemory => "the kernel's memory limit is reached",
+            Self::NotSupported => "the interface cannot do that",
+        })
+    }
+}
+
+impl core::error::Error for IfError {}
+
+impl From<NoMemory> for IfError {
+    fn from(_: NoMemory) -> Self {
+        IfError::NoMemory
+    }
+}
+
+impl From<base::Gone> for IfError {
+    fn from(_: base::Gone) -> Self {
+        IfError::NoInterface
+    }
+}
+
+impl From<IfError> for Errno {
+    fn from(e: IfError) -> Errno {
+        match e {
+            IfError::NoInterface => Errno::NoDevice,
+            IfError::NoKind | IfError::Invalid => Errno::Invalid,
+            IfError::Exists => Errno::Exists,
+            IfError::Down => Errno::NetDown,
+            IfError::Full | IfError::NoMemory => Errno::NoBuffers,
+            IfError::NotConnected => Errno::NetDown,
+            IfError::Busy => Errno::Busy,
+            IfError::NotSupported => Errno::NotSupported,
+        }
+    }
+}
+
+/// What an interface's driver does.
+#[allow(unused_variables)]
+pub trait IfDriver: Send + Sync {
+    /// Sends a frame, whole. May not block. Of what it cannot send it says why, and drops it.
+    fn transmit(&self, cx: &Cx<'_>, ifp: &KArc<Ifnet>, frame: Packet) -> Result<(), IfError>;
+
+    /// Sends a packet on an interface without link headers.
+    fn transmit_bare(
+        &self,
+        cx: &Cx<'_>,
+        ifp: &KArc<Ifnet>,
+        ethertype: EtherType,
+        packet: Packet,
+    ) -> Result<(), IfError> {
+        Err(IfError::NotSupported)
+    }
+
+    /// Connects the interface to what `linkstr` names; an empty one disconnects it.
+    fn set_linkstr(
+        &self,
+        l: &mut Lwp<'_>,
+        ifp: &KArc<Ifnet>,
+        linkstr: &str,
+    ) -> Result<(), IfError> {
+        Err(IfError::NotSupported)
+    }
+
+    /// Calls `show` with what the interface is connected to, if it is.
+    fn linkstr(&self, cx: &Cx<'_>, show: &mut dyn FnMut(&str)) {}
+
+    /// The interface came up or went down.
+    fn flags_changed(&self, cx: &Cx<'_>, ifp: &KArc<Ifnet>) {}
+
+    /// The interface is being destroyed: no interrupt of it runs after this.
+    fn detach(&self, l: &mut Lwp<'_>, ifp: &KArc<Ifnet>) {}
+
+    /// The largest MTU that the driver can send.
+    fn max_mtu(&self) -> u32 {
+        65_535
+    }
+}
+
+/// An address of an interface.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IfAddr {
+    /// The address.
+    pub addr: IpAddr,
+    /// How many of its first bits name the network.
+    pub prefix: u8,
+}
+
+/// An interface's counters.
+#[derive(Default)]
+#[allow(missing_docs)]
+pub struct IfCounters {
+    pub ipackets: Counter,
+    pub ibytes: Counter,
+    pub imcasts: Counter,
+    pub ierrors: Counter,
+    pub iqdrops: Counter,
+    pub noproto: Counter,
+    pub opackets: Counter,
+    pub obytes: Counter,
+    pub omcasts: Counter,
+    pub oerrors: Counter,
+    pub oqdrops: Counter,
+}
+
+/// The longest name of an interface, in bytes (Linux's IFNAMSIZ less the final zero).
+pub const NAME_MAX: usize = 15;
+
+/// An interface.
+pub struct Ifnet {
+    // ---- set once ----
+    name: IfName,
+    index: u32,
+    kind: IfKind,
+    driver: KBox<dyn IfDriver>,
+    // ---- words ----
+    flags: AtomicU32,
+    mtu: AtomicU32,
+    lladdr: AtomicU64,
+    tapped: AtomicBool,
+    gone: AtomicBool,
+    /// What it did.
+    pub counters: IfCounters,
+    // ---- locked ----
+    addrs: IntrMutex<KVec<IfAddr>>,
+    taps: IntrMutex<KVec<KArc<dyn Tap>>>,
+}
+
+/// An interface's name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct IfName {
+    bytes: [u8; NAME_MAX],
+    len: u8,
+}
+
+impl IfName {
+    /// The name `text`, if it can be one: 1 to 15 bytes of letters, digits, `.`, `_`, `-`.
+    pub fn new(text: &str) -> Option<IfName> {
+        let ok = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+        if text.is_empty() || !text.bytes().all(ok) {
+            return None;
+        }
+        let mut bytes = [0; NAME_MAX];
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        Some(IfName { bytes, len: text.len() as u8 })
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
+        core::str::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for IfName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Ifnet {
+    /// The name.
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// The index, from 1; never given to another interface of the same kernel.
+    #[inline]
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// What is below.
+    #[inline]
+    pub fn kind(&self) -> IfKind {
+        self.kind
+    }
+
+    /// The driver.
+    pub fn driver(&self) -> &dyn IfDriver {
+        &**self.driver
+    }
+
+    /// The flags.
+    #[inline]
+    pub fn flags(&self) -> IfFlags {
+        IfFlags::from_bits_retain(self.flags.load(Ordering::Relaxed))
+    }
+
+    /// Sets and clears flags. For drivers; users go through [`config`].
+    pub fn change_flags(&self, set: IfFlags, clear: IfFlags) {
+        self.flags.fetch_or(set.bits(), Ordering::Relaxed);
+        self.flags.fetch_and(!clear.bits(), Ordering::Relaxed);
+    }
+
+    /// The largest packet, in bytes, link header not counted.
+    #[inline]
+    pub fn mtu(&self) -> u32 {
+        self.mtu.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_mtu(&self, mtu: u32) {
+        self.mtu.store(mtu, Ordering::Relaxed);
+    }
+
+    /// The link address; zero where there is none.
+    #[inline]
+    pub fn lladdr(&self) -> MacAddr {
+        let [_, _, m @ ..] = self.lladdr.load(Ordering::Relaxed).to_be_bytes();
+        MacAddr(m)
+    }
+
+    /// Sets it.
+    pub fn set_lladdr(&self, mac: MacAddr) {
+        let [a, b, c, d, e, f] = mac.0;
+        self.lladdr.store(u64::from_be_bytes([0, 0, a, b, c, d, e, f]), Ordering::Relaxed);
+    }
+
+    /// Whether the interface was destroyed; who still holds it should let go.
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
+
+    /// The addresses.
+    pub fn addrs<'a>(&'a self, cx: &'a Cx<'_>) -> base::lock::IntrGuard<'a, KVec<IfAddr>> {
+        self.addrs.lock(cx)
+    }
+
+    /// Shows a packet to those who capture; costs one look where there is nobody.
+    #[inline]
+    pub fn tap(&self, cx: &Cx<'_>, frame: &Packet) {
+        if self.tapped.load(Ordering::Relaxed) {
+            self.tap_slow(cx, frame);
+        }
+    }
+
+    #[cold]
+    fn tap_slow(&self, cx: &Cx<'_>, frame: &Packet) {
+        for tap in self.taps.lock(cx).iter() {
+            tap.packet(cx, self, frame);
+        }
+    }
+}
+
+/// Sends a frame on `ifp`, link header included, and counts it.
+#[inline]
+pub fn transmit(cx: &Cx<'_>, ifp: &KArc<Ifnet>, frame: Packet) -> Result<(), IfError> {
+    ifp.tap(cx, &frame);
+    let len = frame.len() as u64;
+    let sent = ifp.driver.transmit(cx, ifp, frame);
+    count(cx, ifp, len, sent)
+}
+
+/// Sends a packet on an interface without link headers, and counts it.
+pub fn transmit_bare(
+    cx: &Cx<'_>,
+    ifp: &KArc<Ifnet>,
+    ethertype: EtherType,
+    packet: Packet,
+) -> Result<(), IfError> {
+    if !ifp.flags().contains(IfFlags::UP) {
+        ifp.counters.oerrors.inc(cx);
+        return Err(IfError::Down);
+    }
+    ifp.tap(cx, &packet);
+    let len = packet.len() as u64;
+    let sent = ifp.driver.transmit_bare(cx, ifp, ethertype, packet);
+    count(cx, ifp, len, sent)
+}
+
+#[inline]
+fn count(cx: &Cx<'_>, ifp: &Ifnet, len: u64, sent: Result<(), IfError>) -> Result<(), IfError> {
+    match sent {
+        Ok(()) => {
+            ifp.counters.opackets.inc(cx);
+            ifp.counters.obytes.add(cx, len);
+        }
+        Err(IfError::Full) => ifp.counters.oqdrops.inc(cx),
+        Err(_) => ifp.counters.oerrors.inc(cx),
+    }
+    sent
+}
