@@ -21,82 +21,16 @@
 //! Sources: RFC 826; RFC 1122 §2.3.2.1 (flush, rate limit), §2.3.2.2 (packet queue); RFC 5227
 //! §2.4 (conflicts); NetBSD `sys/netinet/if_arp.c` (the states' names and times).
 
+pub use super::config::Config;
 use super::entry::{Entry, State};
+pub use super::local::Local;
+use super::local::is_unicast;
 use super::table::Table;
 use crate::wire::arp::ArpPacket;
 use alloc::vec::Vec;
 use core::mem::size_of;
 use core::net::Ipv4Addr;
 use net::ethernet::wire::MacAddr;
-
-const SECOND: u64 = 1_000_000_000;
-
-/// Limits and times.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Config {
-    /// Addresses, of all states.
-    pub entries: usize,
-    /// Packets that wait for one address; at least one (RFC 1122 §2.3.2.2).
-    pub held: usize,
-    /// How long an answer is good.
-    pub lifetime_ns: u64,
-    /// How long before its end the owner is asked again, if it is in use.
-    pub probe_ns: u64,
-    /// Time between two questions (RFC 1122 §2.3.2.1: at most one a second).
-    pub retry_ns: u64,
-    /// Questions before giving up.
-    pub tries: u8,
-    /// How long nobody is asked after that.
-    pub down_ns: u64,
-    /// Least time between two defences of an address (RFC 5227 §2.4, DEFEND_INTERVAL).
-    pub defend_ns: u64,
-}
-
-impl Config {
-    /// What NetBSD and RFC 5227 have.
-    pub const DEFAULT: Self = Self {
-        entries: 512,
-        held: 8,
-        lifetime_ns: 20 * 60 * SECOND,
-        probe_ns: 30 * SECOND,
-        retry_ns: SECOND,
-        tries: 5,
-        down_ns: 5 * SECOND,
-        defend_ns: 10 * SECOND,
-    };
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self::DEFAULT
-    }
-}
-
-/// An address of our interface and the network that it is in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Local {
-    /// The address.
-    pub addr: Ipv4Addr,
-    /// Length of the network's prefix.
-    pub prefix_len: u8,
-}
-
-impl Local {
-    fn host_mask(&self) -> u32 {
-        u32::MAX.checked_shr(u32::from(self.prefix_len)).unwrap_or(0)
-    }
-
-    fn is_on_link(&self, ip: Ipv4Addr) -> bool {
-        (ip.to_bits() ^ self.addr.to_bits()) & !self.host_mask() == 0
-    }
-
-    /// Whether it is the network's broadcast address, new style or old (RFC 1122 §3.2.1.3).
-    /// Networks of one or two addresses have none (RFC 3021).
-    fn is_broadcast(&self, ip: Ipv4Addr) -> bool {
-        let (mask, host) = (self.host_mask(), ip.to_bits() & self.host_mask());
-        mask > 1 && self.is_on_link(ip) && (host == 0 || host == mask)
-    }
-}
 
 /// What to do with a packet.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -540,11 +474,6 @@ impl<P> ArpCache<P> {
         }
         true
     }
-}
-
-/// RFC 1122 §3.2.1.3: what can be the address of one host on a link.
-fn is_unicast(ip: Ipv4Addr) -> bool {
-    !matches!(ip.octets()[0], 0 | 127 | 224..=255)
 }
 
 #[cfg(test)]
