@@ -16,6 +16,8 @@ use hypercall::Instant;
 use hypercall::atomic::Ordering;
 use slab::Slab;
 
+use crate::kernel::Core;
+use crate::sched::line::TIMER_BIT;
 use crate::vm::{Charge, KArc, NoMemory};
 use crate::{Cx, Handle};
 
@@ -56,12 +58,11 @@ impl Callouts {
     }
 }
 
-/// A timer. Dropping it forgets the timer, wherever that happens; [`Callout::destroy`] is the way
-/// to end one inside its kernel.
+/// A timer. [`Callout::destroy`] ends it; one that is dropped instead stays scheduled, if it is,
+/// and goes with its kernel. Its methods panic with a context of another kernel.
 pub struct Callout {
     key: usize,
     kernel: Handle,
-    live: bool,
 }
 
 impl Callout {
@@ -70,7 +71,7 @@ impl Callout {
         let charge = cx.charge(COST)?;
         let timer = Timer { handler, due: None, _charge: charge };
         let key = cx.body().callouts.lock(cx).timers.insert(timer);
-        Ok(Callout { key, kernel: cx.handle(), live: true })
+        Ok(Callout { key, kernel: cx.handle() })
     }
 
     /// Has the handler run in `delay` from now, and not at the time set before.
@@ -80,12 +81,15 @@ impl Callout {
 
     /// The same, at a given time.
     pub fn schedule_at(&self, cx: &Cx<'_>, due: Instant) {
-        cx.body().callouts.lock(cx).set(self.key, Some(due));
+        self.check(cx);
+        let mut callouts = cx.body().callouts.lock(cx);
+        callouts.set(self.key, Some(due));
         arm(cx, due);
     }
 
     /// Takes the timer back; true if it was scheduled. Its handler may be running.
     pub fn stop(&self, cx: &Cx<'_>) -> bool {
+        self.check(cx);
         let mut callouts = cx.body().callouts.lock(cx);
         let was = callouts.timers.get(self.key).is_some_and(|t| t.due.is_some());
         callouts.set(self.key, None);
@@ -94,12 +98,13 @@ impl Callout {
 
     /// When the timer is due, if it is scheduled.
     pub fn due(&self, cx: &Cx<'_>) -> Option<Instant> {
+        self.check(cx);
         cx.body().callouts.lock(cx).timers.get(self.key).and_then(|t| t.due)
     }
 
     /// Ends the timer.
-    pub fn destroy(mut self, cx: &Cx<'_>) {
-        self.live = false;
+    pub fn destroy(self, cx: &Cx<'_>) {
+        self.check(cx);
         let mut callouts = cx.body().callouts.lock(cx);
         callouts.set(self.key, None);
         let timer = callouts.timers.try_remove(self.key);
@@ -108,13 +113,19 @@ impl Callout {
         drop(timer);
     }
 
+    /// Like a lock, a timer refuses the context of another kernel.
+    fn check(&self, cx: &Cx<'_>) {
+        assert!(self.kernel.is_of(cx), "a timer of another kernel");
+    }
+
     /// The kernel whose timer this is.
     pub fn kernel(&self) -> &Handle {
         &self.kernel
     }
 }
 
-/// Sees to it that the host visits at `due` or earlier.
+/// Sees to it that the host visits at `due` or earlier. With the lock held, so that the host hears
+/// of deadlines in the order in which they were set.
 fn arm(cx: &Cx<'_>, due: Instant) {
     let core = cx.core();
     let mut armed = core.armed.load(Ordering::Acquire);
@@ -132,6 +143,16 @@ fn arm(cx: &Cx<'_>, due: Instant) {
     }
 }
 
+/// A deadline has passed. It may be one that an earlier one has replaced meanwhile: then the host
+/// still has that.
+pub(crate) fn deadline_passed(core: &Core) {
+    let armed = core.armed.load(Ordering::Acquire);
+    if armed <= core.host.now().nanos() {
+        let none = u64::MAX;
+        let _ = core.armed.compare_exchange(armed, none, Ordering::AcqRel, Ordering::Relaxed);
+    }
+}
+
 /// Runs the timers that are due, and has the host come again for the next one.
 pub(crate) fn run_due(cx: &Cx<'_>) {
     let now = cx.now();
@@ -139,7 +160,6 @@ pub(crate) fn run_due(cx: &Cx<'_>) {
         let mut callouts = cx.body().callouts.lock(cx);
         let Some((&(due, key), ())) = callouts.due.first_key_value() else { return };
         if due > now {
-            drop(callouts);
             return arm(cx, due);
         }
         callouts.set(key, None);
@@ -147,6 +167,11 @@ pub(crate) fn run_due(cx: &Cx<'_>) {
         drop(callouts);
         if let Some(handler) = handler {
             handler.expired(cx);
+        }
+        if !cx.spend() {
+            // The rest after others have had their turn.
+            cx.cpu().raise(TIMER_BIT);
+            return;
         }
     }
 }

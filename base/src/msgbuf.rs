@@ -24,11 +24,13 @@ pub(crate) struct Msgbuf {
     ring: KVec<u8>,
     /// Where the oldest byte is, once the ring is full.
     start: usize,
+    /// The oldest byte is not the first of its line.
+    cut: bool,
 }
 
 impl Msgbuf {
     pub(crate) fn new(cx: &Cx<'_>) -> Self {
-        Self { ring: KVec::new(cx), start: 0 }
+        Self { ring: KVec::new(cx), start: 0, cut: false }
     }
 
     fn append(&mut self, line: &[u8]) {
@@ -39,6 +41,7 @@ impl Msgbuf {
             // Full, or no memory for more: over the oldest.
             let at = self.start;
             let Some(cell) = self.ring.get_mut(at) else { return };
+            self.cut = *cell != b'\n';
             *cell = b;
             self.start = (at + 1) % self.ring.len();
         }
@@ -79,7 +82,9 @@ pub(crate) fn banner(cx: &Cx<'_>) {
 pub fn dmesg(cx: &Cx<'_>) -> String {
     let buf = cx.body().messages.lock(cx);
     let (new, old) = buf.ring.split_at(buf.start);
-    let mut text = String::from_utf8_lossy(old).into_owned();
-    text.push_str(&String::from_utf8_lossy(new));
-    text
+    let bytes = old.iter().chain(new).copied();
+    // A line that lost its beginning is passed over.
+    let whole = bytes.skip_while(|b| buf.cut && *b != b'\n').skip(usize::from(buf.cut));
+    let text: SmallVec<[u8; 1024]> = whole.collect();
+    String::from_utf8_lossy(&text).into_owned()
 }

@@ -122,12 +122,23 @@ pub(crate) fn rfork(l: &mut Lwp<'_>, core: &Arc<Core>, how: Rfork) -> Result<Bou
     let parent = l.proc();
     let fds = match how {
         Rfork::ShareFds => parent.fds.clone(),
-        Rfork::CopyFds => kmem::arc(l, parent.fds.copy(l)?)?,
-        Rfork::ClearFds => kmem::arc(l, FdTable::new(l))?,
+        Rfork::CopyFds | Rfork::ClearFds => kmem::arc(l, FdTable::new(l))?,
     };
+    if how == Rfork::CopyFds {
+        parent.fds.copy_to(l, &fds)?;
+    }
     let cred = parent.cred(l);
     let mut procs = l.body().procs.lock(l);
-    let proc = procs.add(l, parent.pid, cred, fds)?;
+    let proc = match procs.add(l, parent.pid, cred, fds.clone()) {
+        Ok(proc) => proc,
+        Err(NoMemory) => {
+            drop(procs);
+            if how == Rfork::CopyFds {
+                fds.close_all(l);
+            }
+            return Err(Errno::NoMemory);
+        }
+    };
     let lid = procs.next_lid();
     // SAFETY: it was added a moment ago, and its one lwp is ours.
     let pid = unsafe { proc.as_ref() }.pid;
@@ -152,16 +163,11 @@ pub(crate) fn release_lwp(l: &mut Lwp<'_>) {
         return;
     }
     let at = procs.table.iter().position(|p| p.pid == pid);
-    let ended = at.map(|i| procs.table.swap_remove(i));
+    let Some(proc) = at.map(|i| procs.table.swap_remove(i)) else { return };
+    // Under the lock, so that of two that share a table and end at once, one is the last.
+    let shared = procs.table.iter().any(|p| Arc::ptr_eq(&p.fds, &proc.fds));
     drop(procs);
-    if let Some(proc) = ended {
-        close_fds(l, &proc);
-    }
-}
-
-/// Closes the descriptors of a process that ends, unless others share the table.
-fn close_fds(l: &mut Lwp<'_>, proc: &Proc) {
-    if Arc::strong_count(&proc.fds) == 1 {
+    if !shared {
         proc.fds.close_all(l);
     }
 }

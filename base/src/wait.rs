@@ -281,6 +281,8 @@ fn wait_with<R>(
             Err(Errno::WouldBlock) => {}
             done => return done,
         }
+        // What wakes one waiter must not end with one that leaves: whoever leaves after it was in
+        // the queue either makes an attempt afterwards, or wakes the next one.
         let waiter = l.waiter();
         waiter.arm();
         queue.add(l, waiter, events)?;
@@ -294,8 +296,19 @@ fn wait_with<R>(
         match (again, slept) {
             (Err(Errno::WouldBlock), Ok(())) => {}
             (Err(Errno::WouldBlock), Err(Unslept::TimedOut)) => return attempt(l),
+            (Err(Errno::WouldBlock), Err(Unslept::Interrupted)) => {
+                return match attempt(l) {
+                    Err(Errno::WouldBlock) => Err(Errno::Interrupted),
+                    done => done,
+                };
+            }
             (Err(Errno::WouldBlock), Err(e)) => return Err(e.into()),
-            (done, _) => return done,
+            (done, _) => {
+                if !waiter.is_armed() {
+                    queue.wake_one(l, events);
+                }
+                return done;
+            }
         }
     }
 }

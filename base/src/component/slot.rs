@@ -87,7 +87,8 @@ impl<T: Send + Sync + 'static> Slot<T> {
 
     #[inline]
     fn index(&self) -> usize {
-        (core::ptr::from_ref(self.decl) as usize - SLOTS.as_ptr() as usize) / size_of::<Decl>()
+        let start = SLOTS.as_ptr() as usize;
+        (core::ptr::from_ref(self.decl) as usize).wrapping_sub(start) / size_of::<Decl>()
     }
 
     /// Puts the state of this kernel into the slot; `Exists` if it has some already.

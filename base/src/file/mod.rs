@@ -143,6 +143,7 @@ impl File {
         let mut done = 0;
         loop {
             match blocking(l, self, Events::OUT, deadline, |l| self.ops.write(l, uio)) {
+                Ok(0) => return Ok(done),
                 Ok(n) => done += n,
                 Err(e) if done == 0 => return Err(e),
                 Err(_) => return Ok(done),

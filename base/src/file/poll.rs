@@ -38,10 +38,18 @@ pub fn poll(
             return Ok(ready);
         }
         let slept = wait(l, fds, &files, deadline)?;
-        if slept == Err(Unslept::TimedOut) {
-            return Ok(scan(l, fds, &files));
+        match slept {
+            Ok(()) => {}
+            Err(Unslept::TimedOut) => return Ok(scan(l, fds, &files)),
+            Err(e) => {
+                let ready = scan(l, fds, &files);
+                return if ready > 0 && e == Unslept::Interrupted {
+                    Ok(ready)
+                } else {
+                    Err(e.into())
+                };
+            }
         }
-        slept?;
     }
 }
 

@@ -29,21 +29,22 @@ impl FdTable {
         Self { entries: IntrMutex::new(cx, Rank::Fds, KVec::new(cx)) }
     }
 
-    /// A table with the same files under the same numbers.
-    pub fn copy(&self, cx: &Cx<'_>) -> Result<FdTable, Errno> {
-        let copy = KVec::new(cx);
+    /// Gives `to`, which is empty, the same files under the same numbers.
+    pub fn copy_to(&self, cx: &Cx<'_>, to: &FdTable) -> Result<(), Errno> {
+        let mut copy = KVec::new(cx);
         let from = self.entries.lock(cx);
-        let mut to = copy;
-        to.reserve(from.len())?;
+        copy.reserve(from.len())?;
         for e in from.iter() {
-            let entry = e.as_ref().map(|e| {
+            // Cannot fail: there is room. A file referred to from a copy that comes to nothing
+            // would never be closed.
+            copy.push(e.as_ref().map(|e| {
                 e.file.reference();
                 Entry { file: e.file.clone(), close_on_exec: e.close_on_exec }
-            });
-            to.push(entry)?;
+            }))?;
         }
         drop(from);
-        Ok(FdTable { entries: IntrMutex::new(cx, Rank::Fds, to) })
+        *to.entries.lock(cx) = copy;
+        Ok(())
     }
 
     /// Gives `file` the lowest free number that is at least `min`.

@@ -9,6 +9,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 
+use hypercall::atomic::Ordering;
 use hypercall::{Host, Offcpu};
 
 use super::{Body, Core, teardown};
@@ -18,6 +19,7 @@ use crate::cx::Cx;
 use crate::lock::{IntrMutex, Rank};
 use crate::lwp::{Ident, Lwp};
 use crate::proc::Procs;
+use crate::sched::cpu::Cpu;
 use crate::sched::enter;
 use crate::sched::line::Lines;
 use crate::syscall::Table;
@@ -125,6 +127,10 @@ fn shell(host: Arc<dyn Host>, name: &str, ncpu: u32, memlimit: u64) -> Arc<Core>
     Core::new(host, account, Box::from(name), ncpu)
 }
 
+fn shell_size(ncpu: u32) -> usize {
+    size_of::<Core>() + (ncpu as usize - 1) * size_of::<Cpu>()
+}
+
 /// Makes the body and runs the hooks, then gives the CPUs free.
 fn fill(core: &Arc<Core>, spec: &'static Spec, options: &Options<'_>) -> Result<(), BootError> {
     let seed = core.host.shuffle_seed();
@@ -139,7 +145,7 @@ fn fill(core: &Arc<Core>, spec: &'static Spec, options: &Options<'_>) -> Result<
         messages: IntrMutex::new(&cx, Rank::Messages, msgbuf::Msgbuf::new(&cx)),
         uname: IntrMutex::new(&cx, Rank::Uname, uname::Uname::new(options.hostname)),
         random: IntrMutex::new(&cx, Rank::Random, random::Generator::new()),
-        _charge: Charge::new(&core.account, size_of::<Core>())?,
+        _charge: Charge::new(&core.account, shell_size(core.ncpu()))?,
         components,
     };
     // SAFETY: the CPUs were made busy for us, and nobody knows the shell yet.
@@ -152,11 +158,15 @@ fn fill(core: &Arc<Core>, spec: &'static Spec, options: &Options<'_>) -> Result<
     let mut owes = false;
     let caught = core.host.catch(&mut || {
         let mut l = Lwp::new(Cx::new(core, core.cpu(0)), &ident);
+        // A hook that enters its own kernel gets an answer.
+        l.cpu().visitor.store(core.host.current(), Ordering::Relaxed);
         msgbuf::banner(&l);
         result = run_phases(&mut l);
+        l.cpu().visitor.store(0, Ordering::Relaxed);
+        owes = l.cpu().owes_carry.replace(false);
         if result.is_ok() {
             (1..core.ncpu()).for_each(|i| enter::release_other(core, core.cpu(i)));
-            owes = enter::release(&l);
+            owes |= enter::release(&l);
         }
     });
     if caught.is_err() {

@@ -27,6 +27,9 @@ const DEAD: u32 = 2;
 const DEFERRED: u32 = 4;
 const HAS_BODY: u32 = 8;
 
+/// In `asleep`: those that are counted will not come back, for the kernel is dead.
+const NEVER: u32 = 1 << 31;
+
 /// The shell of a kernel.
 pub(crate) struct Core {
     first_cpu: Cpu,
@@ -181,6 +184,8 @@ impl Core {
             self.cpu(i).word.kill(&*self.host);
         }
         self.sleepers.wake_all(&*self.host);
+        self.asleep.fetch_or(NEVER, Ordering::AcqRel);
+        self.host.wake(&self.asleep, u32::MAX);
         log::error!(kernel = &*self.name, leaked = self.account.used(); "kernel panicked; it is dead");
     }
 
@@ -218,11 +223,12 @@ impl Core {
         self.asleep.load(Ordering::Acquire) == 0
     }
 
-    /// Waits until nobody sleeps inside any more. The caller has no CPU.
+    /// Waits until nobody sleeps inside any more, or the kernel is dead. The caller has no CPU.
     pub(crate) fn await_sleepers(&self, proof: &Offcpu) {
         loop {
             match self.asleep.load(Ordering::Acquire) {
                 0 => return,
+                n if n & NEVER != 0 => return,
                 n => self.host.wait(proof, &self.asleep, n, None),
             };
         }

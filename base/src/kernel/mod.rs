@@ -26,7 +26,7 @@ use crate::lwp::{BoundLwp, Ident, Lwp, Rfork};
 use crate::proc::{self, Pid};
 use crate::sched::enter;
 use crate::vm::Account;
-use crate::{Errno, Gone, Host, Spec};
+use crate::{Cx, Errno, Gone, Host, Spec};
 
 /// A kernel. Dropping it ends it: sleepers in it are woken and answer [`Gone`], whoever runs
 /// inside is waited for, its descriptors are closed, and every byte charged to it is given back.
@@ -111,6 +111,11 @@ pub struct Handle {
 impl Handle {
     pub(crate) fn new(core: &Core) -> Self {
         Self { core: core.weak().clone() }
+    }
+
+    /// Whether this is a handle on the kernel of `cx`.
+    pub(crate) fn is_of(&self, cx: &Cx<'_>) -> bool {
+        self.core.as_ptr() as usize == cx.kernel_id()
     }
 
     /// Enters as an implicit thread and runs `f`.

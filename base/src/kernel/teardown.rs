@@ -51,6 +51,9 @@ pub(crate) fn end_now(core: &Core) {
         (0..core.ncpu()).for_each(|i| release_other(core, core.cpu(i)));
     }
     take_apart(core);
+    if core.is_dead() {
+        return;
+    }
     debug_assert_eq!(core.account.used(), 0, "kernel {} left memory charged", core.name);
 }
 
@@ -60,7 +63,12 @@ pub(crate) fn end_boot(core: &Core) {
         return;
     }
     core.close();
-    take_apart(core);
+    if core.nobody_sleeps() {
+        return take_apart(core);
+    }
+    // A boot hook slept, and others came in through a handle meanwhile.
+    (0..core.ncpu()).for_each(|i| release_other(core, core.cpu(i)));
+    end_now(core);
 }
 
 fn take_apart(core: &Core) {
@@ -83,6 +91,10 @@ fn take_apart(core: &Core) {
             return core.die();
         }
     }
+    if core.cpu(0).owes_carry.replace(false) {
+        // Files that were closed may have had something to say to other kernels.
+        core.host.carry(&Offcpu::scheduler_only());
+    }
     let armed = core.armed.swap(u64::MAX, Ordering::AcqRel);
     if armed != u64::MAX
         && let Some(guest) = core.to_guest()
@@ -90,5 +102,9 @@ fn take_apart(core: &Core) {
         core.host.rearm(&guest, Some(hypercall::Instant::from_nanos(armed)), None);
     }
     // SAFETY: this thread has all CPUs for good, and nobody sleeps inside.
-    drop(unsafe { core.take_body() });
+    let mut body = Some(unsafe { core.take_body() });
+    // What components left in it (handlers) may have destructors of their own.
+    if core.host.catch(&mut || drop(body.take())).is_err() {
+        core.die();
+    }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Ident {
     pub(crate) last_cpu: Cell<u32>,
     /// Made at the first sleep.
     pub(crate) waiter: OnceCell<Arc<Waiter>>,
+    /// An interruption came while a lock was waited for; it ends the next sleep.
+    interrupted: Cell<bool>,
 }
 
 // SAFETY: an `Ident` is used by one thread at a time (no `Sync`); the process that it points to
@@ -43,7 +45,13 @@ unsafe impl Send for Ident {}
 
 impl Ident {
     pub(crate) fn new(proc: NonNull<Proc>, lid: Lid, cpu: u32) -> Self {
-        Self { proc, lid, last_cpu: Cell::new(cpu), waiter: OnceCell::new() }
+        Self {
+            proc,
+            lid,
+            last_cpu: Cell::new(cpu),
+            waiter: OnceCell::new(),
+            interrupted: Cell::new(false),
+        }
     }
 }
 
@@ -53,14 +61,12 @@ pub struct Lwp<'k> {
     ident: &'k Ident,
     /// Ranks of the locks held that may be held across a sleep (debug builds).
     held: u64,
-    /// An interruption came while a lock was waited for; it ends the next sleep.
-    interrupted: bool,
 }
 
 impl<'k> Lwp<'k> {
     #[inline]
     pub(crate) fn new(cx: Cx<'k>, ident: &'k Ident) -> Self {
-        Self { cx, ident, held: 0, interrupted: false }
+        Self { cx, ident, held: 0 }
     }
 
     /// # Safety
@@ -95,11 +101,11 @@ impl<'k> Lwp<'k> {
     }
 
     pub(crate) fn mark_interrupted(&mut self) {
-        self.interrupted = true;
+        self.ident.interrupted.set(true);
     }
 
     pub(crate) fn take_interrupted(&mut self) -> bool {
-        core::mem::take(&mut self.interrupted)
+        self.ident.interrupted.take()
     }
 
     /// The object on which this thread sleeps.

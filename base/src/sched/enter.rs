@@ -17,7 +17,11 @@ use crate::lwp::{Ident, Lwp};
 /// How long one visit may run interrupts, beside the budget of packets.
 const VISIT_NS: u64 = 50_000;
 
-/// The kernel is gone: it was dropped, is being dropped, or it panicked.
+/// How often a release looks again for what was raised meanwhile, before it leaves that to others.
+const ROUNDS: u32 = 4;
+
+/// The kernel is gone: it was dropped, is being dropped, or it panicked. Also the answer to a
+/// thread that is inside the kernel already and would wait for itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Gone;
 
@@ -53,6 +57,9 @@ fn acquire_slow(core: &Core, hint: u32, entry: Entry) -> Result<&Cpu, Shut> {
             return Ok(cpu);
         }
     }
+    if entry == Entry::Fresh && core.is_inside() {
+        return Err(Shut::Inside);
+    }
     let cpu = core.cpu(hint);
     cpu.word.acquire_slow(entry, &*core.host, &Offcpu::scheduler_only())?;
     Ok(cpu)
@@ -76,18 +83,20 @@ pub(crate) fn release(cx: &Cx<'_>) -> bool {
 #[cold]
 fn release_slow(cx: &Cx<'_>) -> bool {
     let cpu = cx.cpu();
-    let done = run_interrupts(cx);
-    let owes = cpu.owes_carry.replace(false);
-    if done {
-        return match cpu.word.release(&*cx.core().host) {
-            Release::Free => owes,
-            Release::Pending => {
-                cpu.owes_carry.set(owes);
-                release_slow(cx)
-            }
-        };
+    let host = &*cx.core().host;
+    let mut owes = false;
+    for _ in 0..ROUNDS {
+        let done = run_interrupts(cx);
+        owes |= cpu.owes_carry.replace(false);
+        if !done {
+            break;
+        }
+        if cpu.word.release(host) == Release::Free {
+            return owes;
+        }
     }
-    if cpu.word.release_pending(&*cx.core().host) {
+    // The budget is spent, or lines are raised as fast as they are run: a flood is the workers'.
+    if cpu.word.release_pending(host) {
         cx.core().ask_for_visit();
     }
     owes

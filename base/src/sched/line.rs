@@ -57,7 +57,11 @@ impl Line {
     }
 
     /// Takes the handler away; the line does nothing from now on.
+    ///
+    /// # Panics
+    /// With a context of another kernel.
     pub fn disestablish(&self, cx: &Cx<'_>) {
+        assert!(self.core.as_ptr() as usize == cx.kernel_id(), "a line of another kernel");
         let mut lines = cx.body().lines.lock(cx);
         let gone = lines.table.iter().position(|e| e.id == self.id).map(|i| lines.table.remove(i));
         drop(lines);
@@ -88,6 +92,7 @@ impl Line {
 }
 
 pub(crate) struct Lines {
+    /// In the order of their numbers.
     pub(crate) table: crate::vm::KVec<Established>,
     next_id: u64,
 }
@@ -107,20 +112,20 @@ pub(crate) fn run(cx: &Cx<'_>, raised: u64) {
         return;
     }
     let this = cx.cpu().index;
-    let mut at = 0;
+    // By number, not by place: a handler may take lines away, its own too.
+    let mut from = 0;
     loop {
         let next = {
             let lines = cx.body().lines.lock(cx);
-            let found = lines
-                .table
-                .iter()
-                .enumerate()
-                .skip(at)
-                .find(|(_, e)| e.cpu == this && raised & (1 << e.bit) != 0);
-            found.map(|(i, e)| (i, e.handler.clone()))
+            let at = lines.table.partition_point(|e| e.id < from);
+            let found =
+                lines.table.iter().skip(at).find(|e| e.cpu == this && raised & (1 << e.bit) != 0);
+            found.map(|e| (e.id, e.handler.clone()))
         };
-        let Some((i, handler)) = next else { return };
+        let Some((id, handler)) = next else { return };
         handler.interrupt(cx);
-        at = i + 1;
+        // Each counts as a unit of work, so that one that raises itself again ends somewhere.
+        cx.spend();
+        from = id + 1;
     }
 }

@@ -22,7 +22,7 @@ impl Lwp<'_> {
         let core = self.core();
         let visitor = self.cpu().visitor.swap(0, Ordering::Relaxed);
         core.sleeper_enters();
-        release(self);
+        let owes = release(self);
         let r = block(&Offcpu::scheduler_only());
         match acquire(core, self.cpu().index, Entry::Resume) {
             Ok(cpu) => {
@@ -30,10 +30,14 @@ impl Lwp<'_> {
                 // SAFETY: this thread has just taken `cpu`, a CPU of this context's kernel.
                 unsafe { self.set_cpu(cpu) };
                 core.sleeper_leaves();
+                if owes {
+                    // `block` may not have waited, so what was raised may still be uncarried.
+                    cpu.owes_carry.set(true);
+                }
                 let gone = if core.is_closing() { Err(Gone) } else { Ok(()) };
                 (r, gone)
             }
-            Err(Shut::Dead | Shut::Closed) => core.host.abandon(),
+            Err(Shut::Dead | Shut::Closed | Shut::Inside) => core.host.abandon(),
         }
     }
 }

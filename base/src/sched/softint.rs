@@ -53,18 +53,23 @@ macro_rules! softint {
     };
 }
 
+/// One bit each in a CPU's mask.
+const MAX: usize = u64::BITS as usize;
+
 /// Schedules `softint` on this CPU. Scheduled twice before it runs, it runs once.
 #[inline]
 pub fn schedule(cx: &Cx<'_>, softint: &'static Softint) {
     let cpu = cx.cpu();
-    cpu.soft.set(cpu.soft.get() | 1 << index_of(softint));
+    let index = index_of(softint);
+    assert!(index < MAX, "softint {} is not registered, or one too many", softint.name);
+    cpu.soft.set(cpu.soft.get() | 1 << index);
 }
 
 /// Where `softint` stands in the set: its address says it.
 #[inline]
-fn index_of(softint: &'static Softint) -> u32 {
+fn index_of(softint: &'static Softint) -> usize {
     let start = SOFTINTS.as_ptr() as usize;
-    ((core::ptr::from_ref(softint) as usize - start) / size_of::<Softint>()) as u32
+    (core::ptr::from_ref(softint) as usize).wrapping_sub(start) / size_of::<Softint>()
 }
 
 /// Runs what is scheduled, lower levels first, until nothing is or the budget is spent; what is
@@ -76,7 +81,8 @@ pub(crate) fn run(cx: &Cx<'_>) {
         if let Some(softint) = SOFTINTS.get(i as usize) {
             (softint.run)(cx);
         }
-        if cpu.budget.get() == 0 {
+        // Each counts as a unit of work, so that one that schedules itself again ends somewhere.
+        if !cx.spend() {
             return;
         }
     }

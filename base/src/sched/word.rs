@@ -42,6 +42,8 @@ pub(crate) enum Shut {
     Closed,
     /// The kernel panicked.
     Dead,
+    /// The thread is inside already: it would wait for itself.
+    Inside,
 }
 
 /// What a thread wants the CPU for.

@@ -160,7 +160,8 @@ fn sys_write(l: &mut Lwp<'_>, a: &[u64; 6], m: &mut dyn SysMemory) -> Result<u64
 fn sys_ioctl(l: &mut Lwp<'_>, a: &[u64; 6], m: &mut dyn SysMemory) -> Result<u64, Errno> {
     const IFREQ: usize = 40;
     let file = l.proc().fds().get(l, fd(a[0])?)?;
-    let request = u32::try_from(a[1]).map_err(|_| Errno::Invalid)?;
+    // As Linux takes it: callers that have it as an int extend its sign.
+    let request = a[1] as u32;
     let (size, reads, writes) = match request >> 30 {
         0 if request >> 8 == 0x89 => (IFREQ, true, true),
         dir => ((request >> 16 & 0x3fff) as usize, dir & 1 != 0, dir & 2 != 0),

@@ -68,8 +68,13 @@ impl Account {
         {
             return Err(NoMemory);
         }
+        if bytes > isize::MAX as usize {
+            // No object is so large; and the sum below stays a number.
+            return Err(NoMemory);
+        }
         let before = self.used.fetch_add(bytes as u64, Ordering::Relaxed);
-        if before + bytes as u64 > self.limit.load(Ordering::Relaxed) {
+        let after = before.checked_add(bytes as u64);
+        if after.is_none_or(|n| n > self.limit.load(Ordering::Relaxed)) {
             self.used.fetch_sub(bytes as u64, Ordering::Relaxed);
             return Err(NoMemory);
         }

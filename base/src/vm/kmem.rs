@@ -68,6 +68,12 @@ pub fn arc<T>(cx: &Cx<'_>, value: T) -> Result<KArc<T>, NoMemory> {
     charged(cx, value).map(Arc::new)
 }
 
+/// What the memory of `capacity` elements costs.
+fn bytes_for<T>(capacity: usize) -> Result<usize, NoMemory> {
+    let bytes = capacity.checked_mul(size_of::<T>()).ok_or(NoMemory)?;
+    bytes.checked_add(OVERHEAD).ok_or(NoMemory)
+}
+
 /// A vector whose memory is charged before it grows. An empty one holds none.
 pub struct KVec<T> {
     vec: Vec<T>,
@@ -106,10 +112,13 @@ impl<T> KVec<T> {
             return Ok(());
         }
         let capacity = want.max(self.vec.capacity() * 2).max(4);
-        let bytes = capacity.checked_mul(size_of::<T>()).ok_or(NoMemory)?;
-        self.charge.resize(bytes + OVERHEAD)?;
-        self.vec.reserve_exact(capacity - self.vec.len());
-        Ok(())
+        let before = self.charge.bytes();
+        self.charge.resize(bytes_for::<T>(capacity)?)?;
+        self.vec.try_reserve_exact(capacity - self.vec.len()).map_err(|_| {
+            // The host's allocator has no more, whatever the account says.
+            let _ = self.charge.resize(before);
+            NoMemory
+        })
     }
 
     /// Makes the vector `len` long, with copies of `value` where it grows.
@@ -201,10 +210,12 @@ impl<T> KDeque<T> {
     #[cold]
     fn grow(&mut self) -> Result<(), NoMemory> {
         let capacity = (self.deque.capacity() * 2).max(4);
-        let bytes = capacity.checked_mul(size_of::<T>()).ok_or(NoMemory)?;
-        self.charge.resize(bytes + OVERHEAD)?;
-        self.deque.reserve_exact(capacity - self.deque.len());
-        Ok(())
+        let before = self.charge.bytes();
+        self.charge.resize(bytes_for::<T>(capacity)?)?;
+        self.deque.try_reserve_exact(capacity - self.deque.len()).map_err(|_| {
+            let _ = self.charge.resize(before);
+            NoMemory
+        })
     }
 
     /// Takes the first one.

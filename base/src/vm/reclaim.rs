@@ -40,9 +40,9 @@ macro_rules! reclaimer {
 /// Frees about `goal` bytes; true if anything was freed.
 pub(crate) fn reclaim(cx: &Cx<'_>, goal: usize) -> bool {
     let mut freed = 0;
-    for stage in 0..=3 {
+    for stage in 0..=u8::MAX {
         for r in RECLAIMERS.iter().filter(|r| r.stage == stage) {
-            freed += (r.run)(cx, goal - freed.min(goal));
+            freed = (r.run)(cx, goal - freed.min(goal)).saturating_add(freed);
             if freed >= goal {
                 return true;
             }
