@@ -16,7 +16,7 @@ mod condvar;
 mod intr;
 mod mutex;
 pub(crate) mod rank;
-mod raw;
+pub(crate) mod raw;
 mod rwlock;
 
 pub use condvar::{Condvar, Lock};

@@ -12,7 +12,10 @@ const FREE: u32 = 0;
 const HELD: u32 = 1;
 
 /// Spins before the host is asked to run somebody else.
+#[cfg(not(loom))]
 const SPINS: u32 = 64;
+#[cfg(loom)]
+const SPINS: u32 = 1;
 
 pub(crate) struct RawSpin(AtomicU32);
 
