@@ -1,12 +1,14 @@
 //! IPv4, ARP, ICMP, UDP and raw sockets.
 //!
-//! The modules so far are pure: no kernel and no lock; the time is an argument.
+//! Pure parts (no kernel, no lock; the time is an argument) under thin shells:
 //! * [`wire`] is the packet formats, [`checksum`] the Internet checksum;
-//! * [`ip`] has options, fragmentation and reassembly;
-//! * [`arp`] has the address cache;
-//! * [`icmp`] has the rules about sending errors.
+//! * [`ip`]: input, output, forwarding; options, fragmentation and reassembly;
+//! * [`arp`]: address resolution;  * [`icmp`]: errors, echo, and the rules about them;
+//! * [`domain`]: addresses of interfaces, and the routes that follow from them.
+//!
+//! Sources: RFC 791, 792, 826, 768, 1122, 1812; NetBSD sys/netinet.
 
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_macros))]
 
@@ -14,6 +16,14 @@ extern crate alloc;
 
 pub mod arp;
 pub mod checksum;
+mod component;
+pub mod domain;
 pub mod icmp;
 pub mod ip;
+mod raw;
+mod state;
+mod timer;
+mod udp;
 pub mod wire;
+
+pub use component::COMPONENT;

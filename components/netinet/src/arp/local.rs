@@ -6,7 +6,9 @@
 //! Locking: none; values only.
 //! Sources: RFC 1122 §3.2.1.3; RFC 3021.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
+
+use net::ifnet::IfAddr;
 
 /// An address of our interface and the network that it is in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +34,14 @@ impl Local {
     pub fn is_broadcast(&self, ip: Ipv4Addr) -> bool {
         let (mask, host) = (self.host_mask(), ip.to_bits() & self.host_mask());
         mask > 1 && self.is_on_link(ip) && (host == 0 || host == mask)
+    }
+}
+
+/// The address, if it is an IPv4 address.
+pub(crate) fn of(addr: &IfAddr) -> Option<Local> {
+    match addr.addr {
+        IpAddr::V4(a) => Some(Local { addr: a, prefix_len: addr.prefix }),
+        IpAddr::V6(_) => None,
     }
 }
 

@@ -2,10 +2,14 @@
 //!
 //! * [`cache`] is the state machine, [`config`] its limits and times;
 //! * [`table`] is how it finds an address, [`entry`] what it knows about one;
-//! * [`local`] is an address of our own.
+//! * [`local`] is an address of our own;
+//! * `interfaces` holds a cache per interface; `input` and `output` are the shell.
 
 pub mod cache;
 pub mod config;
 pub mod entry;
+pub(crate) mod input;
+pub(crate) mod interfaces;
 pub mod local;
+pub(crate) mod output;
 pub mod table;

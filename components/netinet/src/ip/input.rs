@@ -1,0 +1,155 @@
+//! IPv4 packets from a link.
+//!
+//! One look into the routing table says what a packet is: for this kernel, for everybody on a
+//! link, or for others.
+//!
+//! Locking: none held while a packet is passed on.
+//! Sources: RFC 791 §3.1; RFC 1122 §3.2.1; RFC 1812 §4.2, §5.2, §5.3.7; NetBSD ip_input.c.
+
+use core::net::Ipv4Addr;
+
+use base::Cx;
+use net::Packet;
+use net::ifnet::IfFlags;
+use net::mbuf::Flags;
+use net::route::{RouteKind, lookup4};
+use zerocopy::FromBytes;
+
+use super::options::{self, Refused};
+use super::{Facts, forward, fragments};
+use crate::component::INET;
+use crate::icmp::send::{Report, report};
+use crate::wire::icmp::code;
+use crate::wire::ipv4::{Ipv4Header, MIN_HEADER_LEN, protocol};
+use crate::{icmp, raw, udp};
+
+/// Takes a packet; link headers are off.
+pub(crate) fn input(cx: &Cx<'_>, mut packet: Packet) {
+    let inet = cx.get(&INET);
+    inet.ip.received.inc(cx);
+    let len = packet.len();
+    let Some(first) = packet.pullup(MIN_HEADER_LEN).and_then(|h| h.first().copied()) else {
+        return inet.ip.bad_header.inc(cx);
+    };
+    let Some(head) = packet.pullup(Ipv4Header::contiguous(first)) else {
+        return inet.ip.bad_header.inc(cx);
+    };
+    let Ok(view) = Ipv4Header::parse(head, len) else {
+        return inet.ip.bad_header.inc(cx);
+    };
+    let (header, total_len, has_options) = (*view.header, view.total_len, !view.options.is_empty());
+    // What the link padded (RFC 894) is not the packet's.
+    packet.truncate(total_len);
+
+    let (src, dst) = (header.src(), header.dst());
+    if !may_come_in(&packet, src, dst) {
+        return inet.ip.bad_address.inc(cx);
+    }
+    if has_options && let Err(refused) = check_options(&packet, header.header_len()) {
+        inet.ip.bad_options.inc(cx);
+        return refuse_options(cx, packet, refused);
+    }
+    if dst.is_multicast() || dst.is_broadcast() {
+        return for_group(cx, packet, &header);
+    }
+    let Some(route) = lookup4(cx, dst) else {
+        return forward::without_route(cx, packet);
+    };
+    match route.kind {
+        RouteKind::Local => deliver(cx, packet, &header, false),
+        RouteKind::Broadcast if is_on(&packet, route.ifp.index()) => {
+            deliver(cx, packet, &header, true);
+        }
+        _ => forward::forward(cx, packet, route),
+    }
+}
+
+/// Whether addresses are such that the packet may be looked at further.
+#[inline]
+fn may_come_in(packet: &Packet, src: Ipv4Addr, dst: Ipv4Addr) -> bool {
+    let looped = packet.flags().contains(Flags::LOOPED);
+    let (s, d) = (src.octets()[0], dst.octets()[0]);
+    // RFC 1122 §3.2.1.3 (g): loopback addresses do not appear outside of a host.
+    // RFC 1812 §5.3.7: a source is one host (or, of a host that knows no better, zero); nobody is
+    // at network zero, nor in class E but for the broadcast address.
+    looped || (s != 127 && d != 127 && s < 224 && d != 0 && (d < 240 || dst.is_broadcast()))
+}
+
+fn is_on(packet: &Packet, index: u32) -> bool {
+    packet.flags().contains(Flags::LOOPED) || packet.rcvif().is_some_and(|i| i.index() == index)
+}
+
+/// A packet for a group, or for everybody: never passed on (RFC 1812 §5.3.4, §5.3.5.1).
+fn for_group(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header) {
+    const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
+    if header.dst().is_broadcast() || header.dst() == ALL_HOSTS {
+        deliver(cx, packet, header, true);
+    } else {
+        // No group is joined: that comes with IGMP.
+        cx.get(&INET).ip.cant_forward.inc(cx);
+    }
+}
+
+/// Options as the packet carries them; the header is contiguous.
+fn check_options(packet: &Packet, header_len: usize) -> Result<(), Refused> {
+    options::check(packet.head().get(MIN_HEADER_LEN..header_len).unwrap_or_default())
+}
+
+/// Says what is wrong with the options.
+pub(super) fn refuse_options(cx: &Cx<'_>, packet: Packet, refused: Refused) {
+    let about = match refused {
+        // The pointer counts from the header's first byte (RFC 792 p. 8).
+        Refused::Problem(at) => Report::ParameterProblem(at.saturating_add(MIN_HEADER_LEN as u8)),
+        Refused::SourceRoute => Report::Unreachable(code::SOURCE_ROUTE),
+    };
+    report(cx, packet, about);
+}
+
+/// A packet for this kernel.
+pub(super) fn deliver(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header, to_everybody: bool) {
+    if header.is_fragment() {
+        // RFC 791: put together where it ends, and only there.
+        if let Some(whole) = fragments::input(cx, packet, header)
+            && let Ok((header, _)) = Ipv4Header::read_from_prefix(whole.head())
+        {
+            dispatch(cx, whole, &header, to_everybody);
+        }
+        return;
+    }
+    dispatch(cx, packet, header, to_everybody);
+}
+
+fn dispatch(cx: &Cx<'_>, mut packet: Packet, header: &Ipv4Header, to_everybody: bool) {
+    let inet = cx.get(&INET);
+    let on_link = Flags::LINK_BROADCAST | Flags::LINK_MULTICAST;
+    let facts = Facts {
+        src: header.src(),
+        dst: header.dst(),
+        protocol: header.protocol,
+        ttl: header.ttl,
+        tos: header.tos,
+        id: header.id(),
+        to_everybody: to_everybody || packet.flags().intersects(on_link),
+    };
+    inet.ip.delivered.inc(cx);
+    let taken = raw::input(cx, &facts, &packet, header.header_len());
+    match header.protocol {
+        protocol::ICMP => icmp::input::input(cx, &facts, packet, header.header_len()),
+        protocol::UDP => {
+            if packet.pull(header.header_len()) {
+                udp::input(cx, &facts, packet);
+            }
+        }
+        _ if taken => {}
+        _ => {
+            // RFC 1122 §3.2.2.1: protocol unreachable.
+            inet.ip.no_protocol.inc(cx);
+            report(cx, packet, Report::Unreachable(code::PROTOCOL));
+        }
+    }
+}
+
+/// Whether an interface takes part in broadcasts.
+pub(super) fn can_broadcast(flags: IfFlags) -> bool {
+    flags.contains(IfFlags::UP | IfFlags::BROADCAST)
+}

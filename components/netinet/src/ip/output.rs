@@ -1,0 +1,278 @@
+//! IPv4 packets that this kernel sends.
+//!
+//! * [`send`]: a payload, for which a header is made.
+//! * [`source_for`]: the address that would be sent from.
+//! * `send_on`, `send_in_pieces`: a whole packet, on an interface that is chosen already.
+//!
+//! Locking: none held while a packet is sent.
+//! Sources: RFC 791; RFC 1122 §3.3.1 (routing), §3.3.3 (fragmentation); NetBSD ip_output.c.
+
+use core::net::Ipv4Addr;
+
+use base::{Cx, KArc, NoMemory};
+use net::ethernet::wire::MacAddr;
+use net::ifnet::{IfError, IfKind, config, transmit_bare};
+use net::mbuf::Flags;
+use net::route::{Route, RouteKind, lookup4};
+use net::{EtherType, Ifnet, Packet, ethernet, netisr};
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::input::can_broadcast;
+use super::{frag, options};
+use crate::arp;
+use crate::component::INET;
+use crate::wire::ipv4::{Ipv4Header, MIN_HEADER_LEN};
+
+/// What the header of a packet shall say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Send {
+    /// The sender; `None`: what the route suggests.
+    pub src: Option<Ipv4Addr>,
+    /// The receiver.
+    pub dst: Ipv4Addr,
+    /// The protocol.
+    pub protocol: u8,
+    /// Hops; 0: the kernel's default.
+    pub ttl: u8,
+    /// Type of service.
+    pub tos: u8,
+    /// Whether it must not be cut.
+    pub dont_fragment: bool,
+    /// Whether it may go to everybody (SO_BROADCAST).
+    pub broadcast_ok: bool,
+}
+
+/// Why a packet was not sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SendError {
+    /// No route leads there.
+    NoRoute,
+    /// It would go to everybody, and that was not allowed.
+    Broadcast,
+    /// It is longer than a packet can be, or than `mtu` and must not be cut.
+    TooBig {
+        /// What the link carries.
+        mtu: u32,
+    },
+    /// The kernel's memory limit is reached.
+    NoMemory,
+    /// The interface would not take it.
+    Interface(IfError),
+    /// A route refuses it.
+    Rejected,
+    /// The sender's address is not one of this kernel's.
+    BadSource,
+    /// The neighbour does not answer.
+    HostDown,
+}
+
+impl From<NoMemory> for SendError {
+    fn from(_: NoMemory) -> Self {
+        SendError::NoMemory
+    }
+}
+
+impl From<IfError> for SendError {
+    fn from(e: IfError) -> Self {
+        if e == IfError::NoMemory { SendError::NoMemory } else { SendError::Interface(e) }
+    }
+}
+
+/// The address that a packet to `dst` is sent from, unless its sender chooses another.
+pub fn source_for(cx: &Cx<'_>, dst: Ipv4Addr) -> Option<Ipv4Addr> {
+    route_for(cx, dst, None).ok().map(|r| r.source)
+}
+
+/// The route to `dst`. Broadcasts without a network, and groups, leave by the first interface that
+/// can broadcast, or by the one that has the address `src`.
+fn route_for(cx: &Cx<'_>, dst: Ipv4Addr, src: Option<Ipv4Addr>) -> Result<Route, SendError> {
+    if !dst.is_broadcast() && !dst.is_multicast() {
+        return lookup4(cx, dst).ok_or(SendError::NoRoute);
+    }
+    if let Some(r) = src.and_then(|s| lookup4(cx, s)).filter(|r| r.kind == RouteKind::Local) {
+        return Ok(Route { kind: RouteKind::Broadcast, ..r });
+    }
+    for ifp in config::list(cx).filter(|i| can_broadcast(i.flags())) {
+        let first = ifp.addrs(cx).iter().find_map(arp::local::of);
+        if let Some(local) = first {
+            let kind = RouteKind::Broadcast;
+            return Ok(Route { kind, source: local.addr, is_static: false, ifp });
+        }
+    }
+    Err(SendError::NoRoute)
+}
+
+/// Sends `payload` with a header as `how` says.
+pub fn send(cx: &Cx<'_>, mut payload: Packet, how: &Send) -> Result<(), SendError> {
+    let inet = cx.get(&INET);
+    let route = match route_for(cx, how.dst, how.src) {
+        Ok(route) => route,
+        Err(e) => {
+            inet.ip.no_route.inc(cx);
+            return Err(e);
+        }
+    };
+    if let Some(src) = how.src.filter(|s| !s.is_unspecified()) {
+        // RFC 1122 §3.2.1.3: the source is one of this host's addresses.
+        let mine = lookup4(cx, src).is_some_and(|r| r.kind == RouteKind::Local);
+        if !mine {
+            return Err(SendError::BadSource);
+        }
+    }
+    let src = how.src.filter(|s| !s.is_unspecified()).unwrap_or(route.source);
+    let total = payload.len() + MIN_HEADER_LEN;
+    let total = u16::try_from(total).map_err(|_| SendError::TooBig { mtu: 65_535 })?;
+    let ttl = if how.ttl == 0 { inet.default_ttl() } else { how.ttl };
+    let mut header = Ipv4Header::new(src, how.dst, how.protocol, ttl, total);
+    header.tos = how.tos;
+    header.set_dont_fragment(how.dont_fragment);
+    header.set_id(inet.new_id(cx));
+    header.set_checksum(&[]);
+    let room = payload.push(MIN_HEADER_LEN).ok_or(SendError::NoMemory)?;
+    room.copy_from_slice(header.as_bytes());
+    send_packet(cx, payload, route, how.broadcast_ok)
+}
+
+/// Sends a whole packet, header included, by the route to its destination.
+pub(crate) fn send_whole(cx: &Cx<'_>, packet: Packet, broadcast_ok: bool) -> Result<(), SendError> {
+    let (header, _) =
+        Ipv4Header::read_from_prefix(packet.head()).map_err(|_| SendError::BadSource)?;
+    let route = route_for(cx, header.dst(), Some(header.src()))?;
+    send_packet(cx, packet, route, broadcast_ok)
+}
+
+fn send_packet(
+    cx: &Cx<'_>,
+    packet: Packet,
+    route: Route,
+    broadcast_ok: bool,
+) -> Result<(), SendError> {
+    let inet = cx.get(&INET);
+    let (header, _) =
+        Ipv4Header::read_from_prefix(packet.head()).map_err(|_| SendError::BadSource)?;
+    inet.ip.sent.inc(cx);
+    let dst = header.dst();
+    match route.kind {
+        RouteKind::Local => loop_back(cx, packet),
+        RouteKind::Reject => Err(SendError::Rejected),
+        RouteKind::Blackhole => Ok(()),
+        RouteKind::Broadcast => {
+            if !broadcast_ok && !dst.is_multicast() {
+                return Err(SendError::Broadcast);
+            }
+            to_everybody(cx, &route.ifp, dst, packet)
+        }
+        RouteKind::Gateway(g) => send_fitting(cx, &route.ifp, g, packet),
+        RouteKind::Connected => send_fitting(cx, &route.ifp, dst, packet),
+    }
+}
+
+/// To this kernel itself.
+fn loop_back(cx: &Cx<'_>, packet: Packet) -> Result<(), SendError> {
+    let lo0 = config::find(cx, "lo0")?;
+    Ok(transmit_bare(cx, &lo0, EtherType::IPV4, packet)?)
+}
+
+/// To all on a link; this kernel gets a copy, as the link would not bring it back.
+fn to_everybody(
+    cx: &Cx<'_>,
+    ifp: &KArc<Ifnet>,
+    dst: Ipv4Addr,
+    packet: Packet,
+) -> Result<(), SendError> {
+    if ifp.kind() == IfKind::Loopback {
+        return loop_back(cx, packet);
+    }
+    if packet.len() > ifp.mtu() as usize {
+        return Err(SendError::TooBig { mtu: ifp.mtu() });
+    }
+    let group = dst.is_multicast();
+    let mac = if group { MacAddr::ipv4_multicast(dst) } else { MacAddr::BROADCAST };
+    let mut copy = packet.duplicate(cx)?;
+    copy.set_rcvif(Some(ifp.clone()));
+    let how = if group { Flags::LINK_MULTICAST } else { Flags::LINK_BROADCAST };
+    copy.set_flags(how | Flags::LOOPED);
+    netisr::enqueue(cx, EtherType::IPV4, copy);
+    Ok(ethernet::output(cx, ifp, mac, EtherType::IPV4, packet)?)
+}
+
+fn send_fitting(
+    cx: &Cx<'_>,
+    ifp: &KArc<Ifnet>,
+    next_hop: Ipv4Addr,
+    packet: Packet,
+) -> Result<(), SendError> {
+    if packet.len() <= ifp.mtu() as usize {
+        return send_on(cx, ifp, next_hop, packet);
+    }
+    send_in_pieces(cx, ifp, next_hop, packet).map_err(|(e, _)| e)
+}
+
+/// Sends a packet that fits the interface to a neighbour on it.
+#[inline]
+pub(super) fn send_on(
+    cx: &Cx<'_>,
+    ifp: &KArc<Ifnet>,
+    next_hop: Ipv4Addr,
+    packet: Packet,
+) -> Result<(), SendError> {
+    match ifp.kind() {
+        IfKind::Ethernet => arp::output::send(cx, ifp, next_hop, packet),
+        IfKind::Loopback => Ok(transmit_bare(cx, ifp, EtherType::IPV4, packet)?),
+    }
+}
+
+/// Cuts a packet and sends the pieces. One that must not be cut comes back.
+#[cold]
+pub(super) fn send_in_pieces(
+    cx: &Cx<'_>,
+    ifp: &KArc<Ifnet>,
+    next_hop: Ipv4Addr,
+    mut packet: Packet,
+) -> Result<(), (SendError, Option<Packet>)> {
+    let inet = cx.get(&INET);
+    let mtu = ifp.mtu();
+    let Ok((header, _)) = Ipv4Header::read_from_prefix(packet.head()) else {
+        return Err((SendError::BadSource, None));
+    };
+    let header_len = header.header_len();
+    let Some(whole) = packet.pullup(header_len) else {
+        return Err((SendError::BadSource, None));
+    };
+    let copied = options::copied(whole.get(MIN_HEADER_LEN..).unwrap_or_default());
+    let plan = frag::Packet {
+        header_len,
+        copied_len: copied.as_bytes().len(),
+        payload_len: packet.len() - header_len,
+        offset: header.fragment_offset(),
+        more: header.more_fragments(),
+        dont_fragment: header.dont_fragment(),
+    };
+    let Ok(pieces) = frag::plan(plan, mtu as usize) else {
+        return Err((SendError::TooBig { mtu }, Some(packet)));
+    };
+    inet.ip.fragmented.inc(cx);
+    for piece in pieces {
+        let cut = || -> Result<Packet, NoMemory> {
+            let mut part = packet.slice(cx, header_len + piece.start, piece.len)?;
+            let mut h = header;
+            let opts = if piece.is_first() {
+                packet.head().get(MIN_HEADER_LEN..header_len).unwrap_or_default()
+            } else {
+                copied.as_bytes()
+            };
+            h.set_options_len(opts.len());
+            h.set_total_len(piece.total_len() as u16);
+            h.set_fragment(piece.offset, piece.more);
+            h.set_checksum(opts);
+            part.push(opts.len()).ok_or(NoMemory)?.copy_from_slice(opts);
+            part.push(MIN_HEADER_LEN).ok_or(NoMemory)?.copy_from_slice(h.as_bytes());
+            Ok(part)
+        };
+        // Without one piece the others are of no use.
+        let part = cut().map_err(|_| (SendError::NoMemory, None))?;
+        inet.ip.fragments_made.inc(cx);
+        send_on(cx, ifp, next_hop, part).map_err(|e| (e, None))?;
+    }
+    Ok(())
+}

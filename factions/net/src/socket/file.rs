@@ -1,0 +1,88 @@
+//! A socket as an open file.
+//!
+//! Locking: `Rank::Socket` for each look at the socket, not held while the protocol runs.
+//! Sources: NetBSD sys_socket.c, uipc_socket.c (sopoll).
+
+use core::any::Any;
+
+use base::file::FileOps;
+use base::file::uio::Uio;
+use base::wait::{Events, WaitQueue};
+use base::{Cx, Errno, Instant, KArc, Lwp};
+
+use super::{MsgFlags, Shutdown, SockFlags, Socket, UsrReqs, ioctl, transfer};
+
+/// A socket and its protocol's side, behind a descriptor.
+pub(super) struct SocketFile {
+    pub(super) so: KArc<Socket>,
+    pub(super) pcb: KArc<dyn UsrReqs>,
+}
+
+impl FileOps for SocketFile {
+    fn read(&self, l: &mut Lwp<'_>, uio: &mut Uio<'_>) -> Result<usize, Errno> {
+        Ok(transfer::receive(l, self, uio, MsgFlags::empty())?.len)
+    }
+
+    fn write(&self, l: &mut Lwp<'_>, uio: &mut Uio<'_>) -> Result<usize, Errno> {
+        Ok(transfer::send_uio(l, self, uio, None, MsgFlags::empty())?)
+    }
+
+    fn ioctl(&self, l: &mut Lwp<'_>, request: u32, data: &mut [u8]) -> Result<(), Errno> {
+        ioctl::socket(l, &self.so, request, data)
+    }
+
+    fn poll(&self, cx: &Cx<'_>, events: Events) -> Events {
+        let mut now = self.pcb.poll(cx);
+        let state = self.so.state(cx);
+        let (no_read, no_write) =
+            (state.flags.contains(SockFlags::SHUT_READ), state.flags.contains(SockFlags::SHUT_WRITE));
+        now.set(Events::IN, now.contains(Events::IN) || no_read || !state.rcv.is_empty());
+        now.set(Events::RDHUP, no_read);
+        now.set(Events::HUP, no_read && no_write);
+        let can_write = !state.flags.contains(SockFlags::CONNECTING) && state.snd.room() > 0;
+        now.set(Events::OUT, can_write && !state.flags.contains(SockFlags::LISTENING));
+        if state.error.is_some() {
+            now |= Events::ERR | Events::IN | Events::OUT;
+        }
+        now & (events | Events::ERR | Events::HUP)
+    }
+
+    fn queue(&self) -> &WaitQueue {
+        self.so.queue()
+    }
+
+    fn read_deadline(&self, cx: &Cx<'_>) -> Option<Instant> {
+        let timeout = self.so.state(cx).rcvtimeo?;
+        Some(cx.now() + timeout)
+    }
+
+    fn write_deadline(&self, cx: &Cx<'_>) -> Option<Instant> {
+        let timeout = self.so.state(cx).sndtimeo?;
+        Some(cx.now() + timeout)
+    }
+
+    fn close(&self, l: &mut Lwp<'_>) {
+        let over = SockFlags::CLOSED | SockFlags::SHUT_READ | SockFlags::SHUT_WRITE;
+        self.so.state(l).flags |= over;
+        self.pcb.detach(l);
+        // Another thread may sleep on the socket; it has a reference, and finds it closed.
+        self.so.queue().wake(l, Events::all());
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl SocketFile {
+    /// Ends a direction, or both.
+    pub(super) fn shutdown(&self, l: &mut Lwp<'_>, how: Shutdown) -> Result<(), Errno> {
+        let mut state = self.so.state(l);
+        state.flags.set(SockFlags::SHUT_READ, how.read() || state.flags.contains(SockFlags::SHUT_READ));
+        state.flags.set(SockFlags::SHUT_WRITE, how.write() || state.flags.contains(SockFlags::SHUT_WRITE));
+        drop(state);
+        self.pcb.shutdown(l, how)?;
+        self.so.queue().wake(l, Events::all());
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! Socket buffers: what has arrived and was not read, or was written and not sent.
+//!
+//! * [`Sockbuf::append`], [`Sockbuf::pop`]: messages, each with its addresses.
+//! * [`Sockbuf::append_stream`], [`Sockbuf::pull`]: bytes without borders.
+//!
+//! Packets are charged to the kernel by themselves; the limit says how much of that one socket may
+//! hold: so many bytes of data, and twice as many with what packets cost beside their data.
+//!
+//! Locking: its socket's (`Rank::Socket`). Sources: NetBSD uipc_socket2.c (sb_hiwat, sb_mbmax).
+
+use core::net::{IpAddr, SocketAddr};
+
+use base::{Cx, KDeque};
+
+use crate::Packet;
+
+/// The limit of a new buffer, in bytes.
+pub const DEFAULT_LIMIT: usize = 212_992;
+/// The smallest limit.
+pub const MIN_LIMIT: usize = 2304;
+/// The largest limit.
+pub const MAX_LIMIT: usize = 16 << 20;
+
+/// A message with its addresses.
+pub struct Record {
+    /// The data.
+    pub packet: Packet,
+    /// Where it came from.
+    pub from: Option<SocketAddr>,
+    /// The address to which it was sent (RFC 1122 §4.1.3.5).
+    pub to: Option<IpAddr>,
+    /// The index of the interface on which it arrived; 0 if none.
+    pub ifindex: u32,
+}
+
+/// A buffer.
+pub struct Sockbuf {
+    queue: KDeque<Record>,
+    bytes: usize,
+    cost: usize,
+    limit: usize,
+    dropped: u64,
+}
+
+impl Sockbuf {
+    /// An empty buffer; it holds no memory.
+    pub fn new(cx: &Cx<'_>, limit: usize) -> Self {
+        Self { queue: KDeque::new(cx), bytes: 0, cost: 0, limit, dropped: 0 }
+    }
+
+    /// Bytes of data.
+    pub fn len(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether nothing is in it. A message of no bytes is something.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// The limit.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Sets the limit, as near as may be. What is over a smaller one stays until it is read.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit.clamp(MIN_LIMIT, MAX_LIMIT);
+    }
+
+    /// Bytes that may still come.
+    pub fn room(&self) -> usize {
+        if self.cost >= self.limit.saturating_mul(2) {
+            return 0;
+        }
+        self.limit.saturating_sub(self.bytes)
+    }
+
+    /// Messages that found no room.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Puts a message at the end, or gives it back if there is no room or no memory.
+    pub fn append(&mut self, record: Record) -> Result<(), Record> {
+        let (len, cost) = (record.packet.len(), record.packet.cost());
+        // One message of any size fits into an empty buffer: the limit may be below it, but the
+        // reader would otherwise wait for ever.
+        if !self.is_empty() && self.room() < len.max(1) {
+            self.dropped += 1;
+            return Err(record);
+        }
+        if let Err(record) = self.queue.push_back(record) {
+            self.dropped += 1;
+            return Err(record);
+        }
+        self.bytes += len;
+        self.cost += cost;
+        Ok(())
+    }
+
+    /// Puts bytes of a stream at the end. The protocol has looked at [`Sockbuf::room`].
+    pub fn append_stream(&mut self, packet: Packet) -> Result<(), Packet> {
+        let (len, cost) = (packet.len(), packet.cost());
+        let record = Record { packet, from: None, to: None, ifindex: 0 };
+        self.queue.push_back(record).map_err(|r| r.packet)?;
+        self.bytes += len;
+        self.cost += cost;
+        Ok(())
+    }
+
+    /// The first message.
+    pub fn front(&self) -> Option<&Record> {
+        self.queue.front()
+    }
+
+    /// All messages, first to last.
+    pub fn iter(&self) -> impl Iterator<Item = &Record> {
+        self.queue.iter()
+    }
+
+    /// Takes the first message.
+    pub fn pop(&mut self) -> Option<Record> {
+        let record = self.queue.pop_front()?;
+        self.bytes -= record.packet.len();
+        self.cost -= record.packet.cost();
+        Some(record)
+    }
+
+    /// Takes `n` bytes of a stream off the front.
+    pub fn pull(&mut self, n: usize) {
+        let mut left = n;
+        while let Some(record) = self.queue.front_mut() {
+            let len = record.packet.len();
+            if len > left {
+                let before = record.packet.cost();
+                record.packet.pull(left);
+                self.cost -= before - record.packet.cost();
+                self.bytes -= left;
+                return;
+            }
+            left -= len;
+            drop(self.pop());
+            if left == 0 {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Sending and receiving: one attempt of each.
+//!
+//! Locking: `Rank::Socket`, while data is looked at; copies out of a message happen after it has
+//! been taken, so with nothing held. Sources: NetBSD uipc_socket.c (sosend, soreceive).
+
+use core::net::{IpAddr, SocketAddr};
+
+use base::file::uio::Uio;
+use base::{Cx, KVec, Lwp};
+
+use super::file::SocketFile;
+use super::{MsgFlags, Record, SockError, SockFlags};
+use crate::Packet;
+use crate::mbuf::{BUFFER, HEADROOM};
+
+/// Data that fits into a packet's own buffer.
+const SMALL: usize = BUFFER - HEADROOM;
+
+/// The longest part of a stream that is put into the send buffer at once.
+const PART: usize = 64 << 10;
+
+/// What was received.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Received {
+    /// Bytes copied.
+    pub len: usize,
+    /// Bytes that the message had.
+    pub full: usize,
+    /// Where it came from.
+    pub from: Option<SocketAddr>,
+    /// The address to which it was sent.
+    pub to: Option<IpAddr>,
+    /// The index of the interface on which it arrived.
+    pub ifindex: u32,
+}
+
+impl Received {
+    /// Whether the reader's memory was too short for the message; its end is lost.
+    pub fn is_truncated(&self) -> bool {
+        self.full > self.len
+    }
+
+    fn of(record: &Record, len: usize) -> Self {
+        let full = record.packet.len();
+        Self { len, full, from: record.from, to: record.to, ifindex: record.ifindex }
+    }
+}
+
+/// Takes the first message, or what there is of a stream.
+pub(super) fn receive(
+    l: &mut Lwp<'_>,
+    file: &SocketFile,
+    uio: &mut Uio<'_>,
+    flags: MsgFlags,
+) -> Result<Received, SockError> {
+    if file.so.is_stream() {
+        return receive_stream(l, file, uio, flags);
+    }
+    let mut state = file.so.state(l);
+    if let Some(error) = state.error.take() {
+        return Err(error);
+    }
+    if flags.contains(MsgFlags::PEEK)
+        && let Some(record) = state.rcv.front()
+    {
+        let len = copy(&record.packet, uio);
+        return Ok(Received::of(record, len));
+    }
+    let Some(record) = state.rcv.pop() else {
+        return at_the_end(state.flags);
+    };
+    drop(state);
+    let len = copy(&record.packet, uio);
+    Ok(Received::of(&record, len))
+}
+
+fn at_the_end(flags: SockFlags) -> Result<Received, SockError> {
+    if flags.contains(SockFlags::CLOSED) {
+        return Err(SockError::Closed);
+    }
+    let end = flags.contains(SockFlags::SHUT_READ);
+    if end { Ok(Received::default()) } else { Err(SockError::WouldBlock) }
+}
+
+fn receive_stream(
+    l: &mut Lwp<'_>,
+    file: &SocketFile,
+    uio: &mut Uio<'_>,
+    flags: MsgFlags,
+) -> Result<Received, SockError> {
+    if uio.remaining() == 0 {
+        return Ok(Received::default());
+    }
+    let mut state = file.so.state(l);
+    if state.rcv.is_empty() {
+        // What has arrived is read before the error that followed it.
+        return match state.error.take() {
+            Some(error) => Err(error),
+            None => at_the_end(state.flags),
+        };
+    }
+    let mut len = 0;
+    for record in state.rcv.iter() {
+        len += copy(&record.packet, uio);
+        if uio.remaining() == 0 {
+            break;
+        }
+    }
+    if flags.contains(MsgFlags::PEEK) {
+        return Ok(Received { len, full: len, ..Received::default() });
+    }
+    state.rcv.pull(len);
+    drop(state);
+    file.pcb.received(l);
+    Ok(Received { len, full: len, ..Received::default() })
+}
+
+fn copy(packet: &Packet, uio: &mut Uio<'_>) -> usize {
+    let mut done = 0;
+    for piece in packet.segments() {
+        let n = uio.copy_in(piece);
+        done += n;
+        if n < piece.len() {
+            break;
+        }
+    }
+    done
+}
+
+/// Sends one message that is `data` joined, or as much of it as a stream has room for.
+pub(super) fn send(
+    l: &mut Lwp<'_>,
+    file: &SocketFile,
+    data: &[&[u8]],
+    to: Option<SocketAddr>,
+    flags: MsgFlags,
+) -> Result<usize, SockError> {
+    if file.so.is_stream() {
+        return send_uio(l, file, &mut Uio::from(data), to, flags);
+    }
+    let len = data.iter().map(|d| d.len()).fold(0_usize, usize::saturating_add);
+    check_message(l, file, len)?;
+    let mut packet = Packet::new(l)?;
+    for piece in data {
+        packet.append(piece)?;
+    }
+    file.pcb.send(l, packet, to, flags)?;
+    Ok(len)
+}
+
+/// The same from the memory of a request, which it consumes.
+pub(super) fn send_uio(
+    l: &mut Lwp<'_>,
+    file: &SocketFile,
+    uio: &mut Uio<'_>,
+    to: Option<SocketAddr>,
+    flags: MsgFlags,
+) -> Result<usize, SockError> {
+    let mut len = uio.remaining();
+    if file.so.is_stream() {
+        len = len.min(stream_room(l, file)?).min(PART);
+    } else {
+        check_message(l, file, len)?;
+    }
+    let start = uio.position();
+    let sent = gather(l, uio, len).and_then(|packet| file.pcb.send(l, packet, to, flags));
+    if let Err(e) = sent {
+        uio.rewind(start);
+        return Err(e);
+    }
+    Ok(len)
+}
+
+/// Whether a message of that length may be sent.
+fn check_message(cx: &Cx<'_>, file: &SocketFile, len: usize) -> Result<(), SockError> {
+    let mut state = file.so.state(cx);
+    if let Some(error) = state.error.take() {
+        return Err(error);
+    }
+    if state.flags.contains(SockFlags::SHUT_WRITE) {
+        return Err(SockError::ShutDown);
+    }
+    if len > state.snd.limit() {
+        return Err(SockError::MessageSize);
+    }
+    Ok(())
+}
+
+fn stream_room(cx: &Cx<'_>, file: &SocketFile) -> Result<usize, SockError> {
+    let mut state = file.so.state(cx);
+    if let Some(error) = state.error.take() {
+        return Err(error);
+    }
+    if state.flags.contains(SockFlags::SHUT_WRITE) {
+        return Err(SockError::ShutDown);
+    }
+    match state.snd.room() {
+        0 => Err(SockError::WouldBlock),
+        room => Ok(room),
+    }
+}
+
+/// A packet of the next `len` bytes.
+fn gather(cx: &Cx<'_>, uio: &mut Uio<'_>, len: usize) -> Result<Packet, SockError> {
+    let mut small = [0; SMALL];
+    if let Some(small) = small.get_mut(..len) {
+        uio.copy_out(small);
+        return Ok(Packet::from_slice(cx, small)?);
+    }
+    let mut big = KVec::new(cx);
+    big.resize(len, 0)?;
+    uio.copy_out(&mut big);
+    Ok(Packet::from_slice(cx, &big)?)
+}
