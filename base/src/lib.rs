@@ -43,7 +43,7 @@ pub use component::{Component, Phase, Spec};
 pub use cred::Cred;
 pub use cx::Cx;
 pub use errno::Errno;
-pub use hypercall::{Host, Instant};
+pub use hypercall::{Host, Instant, PacketFate};
 pub use kernel::{BootError, Handle, Kernel, Options};
 pub use lwp::{BoundLwp, Lwp, Rfork};
 pub use proc::{Pid, Proc};

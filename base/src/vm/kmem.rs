@@ -207,6 +207,15 @@ impl<T> KDeque<T> {
         Ok(())
     }
 
+    /// Puts `value` before position `at`, which must be at most the length.
+    pub fn insert(&mut self, at: usize, value: T) -> Result<(), T> {
+        if self.deque.len() == self.deque.capacity() && self.grow().is_err() {
+            return Err(value);
+        }
+        self.deque.insert(at, value);
+        Ok(())
+    }
+
     #[cold]
     fn grow(&mut self) -> Result<(), NoMemory> {
         let capacity = (self.deque.capacity() * 2).max(4);

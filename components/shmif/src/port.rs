@@ -1,0 +1,153 @@
+//! Where a member of a bus takes delivery of frames, on whatever thread sends them.
+//!
+//! A sender charges the receiving kernel, queues the frame and raises the port's line; the
+//! receiver's interrupt takes frames out. A full queue, or a kernel at its memory limit, drops and
+//! counts. Frames that a faulty host delays wait beside the queue for their time.
+//!
+//! Locking: a short spin lock around the queue, taken by both sides, never held across anything
+//! that blocks or calls out.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use base::evcnt::Counter;
+use base::sched::line::Line;
+use base::{Account, Cx, Instant, KDeque};
+use net::MacAddr;
+use net::ifnet::{IfFlags, Ifnet};
+use net::mbuf::Packet;
+
+/// The most frames that wait for the receiver.
+const QUEUE_LIMIT: usize = 512;
+
+/// A member's side of the bus.
+pub(crate) struct Port {
+    account: Arc<Account>,
+    line: spin::Once<Line>,
+    mac: AtomicU64,
+    /// Takes frames that are for others.
+    promiscuous: AtomicBool,
+    queue: spin::Mutex<Queue>,
+    /// Frames dropped: no room, or no memory.
+    pub(crate) drops: Counter,
+}
+
+struct Queue {
+    open: bool,
+    frames: KDeque<Packet>,
+    /// In the order of their times.
+    delayed: KDeque<(Instant, Packet)>,
+}
+
+impl Port {
+    pub(crate) fn new(account: &Arc<Account>) -> Self {
+        let queue = Queue {
+            open: true,
+            frames: KDeque::in_account(account),
+            delayed: KDeque::in_account(account),
+        };
+        Self {
+            account: account.clone(),
+            line: spin::Once::new(),
+            mac: AtomicU64::new(0),
+            promiscuous: AtomicBool::new(false),
+            queue: spin::Mutex::new(queue),
+            drops: Counter::new(),
+        }
+    }
+
+    /// Connects the line that tells the receiver.
+    pub(crate) fn set_line(&self, line: Line) {
+        self.line.call_once(|| line);
+    }
+
+    pub(crate) fn line(&self) -> Option<&Line> {
+        self.line.get()
+    }
+
+    /// Takes up the interface's present address and flags.
+    pub(crate) fn refresh(&self, ifp: &Ifnet) {
+        self.mac.store(word(ifp.lladdr()), Ordering::Relaxed);
+        self.promiscuous.store(ifp.flags().contains(IfFlags::PROMISC), Ordering::Relaxed);
+    }
+
+    /// Whether a frame to `dst` is for this member.
+    #[inline]
+    pub(crate) fn wants(&self, dst: MacAddr) -> bool {
+        dst.is_multicast()
+            || self.mac.load(Ordering::Relaxed) == word(dst)
+            || self.promiscuous.load(Ordering::Relaxed)
+    }
+
+    /// Delivers a frame from the kernel of `cx`, now or at `due`.
+    #[inline]
+    pub(crate) fn deliver(&self, cx: &Cx<'_>, frame: Packet, due: Option<Instant>) {
+        if self.enqueue(frame, due) {
+            if let Some(line) = self.line.get() {
+                line.raise_from(cx);
+            }
+        }
+    }
+
+    #[inline]
+    fn enqueue(&self, frame: Packet, due: Option<Instant>) -> bool {
+        let mut queue = self.queue.lock();
+        if !queue.open {
+            return false;
+        }
+        let room = queue.frames.len() + queue.delayed.len() < QUEUE_LIMIT;
+        // The charge is made while the queue cannot be closed: a kernel that has left the bus is
+        // charged for nothing.
+        let taken = room
+            && match (frame.hand_over(&self.account), due) {
+                (Err(_), _) => false,
+                (Ok(frame), None) => queue.frames.push_back(frame).is_ok(),
+                (Ok(frame), Some(due)) => insert_by_time(&mut queue.delayed, due, frame),
+            };
+        drop(queue);
+        if !taken {
+            self.drops.inc_shared();
+        }
+        taken
+    }
+
+    /// The receiver takes the next frame that has arrived by now.
+    #[inline]
+    pub(crate) fn take(&self, cx: &Cx<'_>) -> Option<Packet> {
+        let mut queue = self.queue.lock();
+        if let Some(frame) = queue.frames.pop_front() {
+            return Some(frame);
+        }
+        let due = queue.delayed.front()?.0;
+        if due > cx.now() {
+            return None;
+        }
+        queue.delayed.pop_front().map(|(_, frame)| frame)
+    }
+
+    /// When the next delayed frame arrives.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.queue.lock().delayed.front().map(|(due, _)| *due)
+    }
+
+    /// Takes no more frames, and drops those that wait.
+    pub(crate) fn close(&self) {
+        let mut queue = self.queue.lock();
+        queue.open = false;
+        let frames = core::mem::replace(&mut queue.frames, KDeque::in_account(&self.account));
+        let delayed = core::mem::replace(&mut queue.delayed, KDeque::in_account(&self.account));
+        drop(queue);
+        drop((frames, delayed));
+    }
+}
+
+fn word(mac: MacAddr) -> u64 {
+    let [a, b, c, d, e, f] = mac.0;
+    u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+}
+
+/// Only a faulty host delays, so a walk will do.
+fn insert_by_time(delayed: &mut KDeque<(Instant, Packet)>, due: Instant, frame: Packet) -> bool {
+    let at = delayed.iter().take_while(|(t, _)| *t <= due).count();
+    delayed.insert(at, (due, frame)).is_ok()
+}
