@@ -3,9 +3,10 @@
 //! * [`mbuf`]: packets.  * [`ifnet`]: interfaces, their drivers, cloning, configuration.
 //! * [`ethernet`]: link headers.  * [`netisr`]: from the interrupt to the protocol.
 //! * [`route`]: routing tables.  * [`domain`]: protocol families.
+//! * [`socket`]: sockets, and what a protocol for them is.
 //! * [`loopback`]: `lo0`.  * [`pcap`]: capture files.
 //!
-//! A component adds a protocol family (`domain!`, `link_proto!`) or a kind of interface
+//! A component adds a protocol family (`domain!`, `link_proto!`, `protosw!`) or a kind of interface
 //! (`cloner!`); this crate knows none of them.
 //!
 //! Sources: NetBSD sys/net, sys/kern/uipc_*.c.
@@ -18,6 +19,7 @@ extern crate alloc;
 
 mod component;
 pub mod domain;
+mod errno;
 pub mod ethernet;
 pub mod ifnet;
 pub mod loopback;
@@ -25,6 +27,7 @@ pub mod mbuf;
 pub mod netisr;
 pub mod pcap;
 pub mod route;
+pub mod socket;
 
 pub use component::COMPONENT;
 pub use ethernet::wire::{EtherType, MacAddr};

@@ -34,8 +34,10 @@ impl FileOps for SocketFile {
     fn poll(&self, cx: &Cx<'_>, events: Events) -> Events {
         let mut now = self.pcb.poll(cx);
         let state = self.so.state(cx);
-        let (no_read, no_write) =
-            (state.flags.contains(SockFlags::SHUT_READ), state.flags.contains(SockFlags::SHUT_WRITE));
+        let (no_read, no_write) = (
+            state.flags.contains(SockFlags::SHUT_READ),
+            state.flags.contains(SockFlags::SHUT_WRITE),
+        );
         now.set(Events::IN, now.contains(Events::IN) || no_read || !state.rcv.is_empty());
         now.set(Events::RDHUP, no_read);
         now.set(Events::HUP, no_read && no_write);
@@ -78,8 +80,12 @@ impl SocketFile {
     /// Ends a direction, or both.
     pub(super) fn shutdown(&self, l: &mut Lwp<'_>, how: Shutdown) -> Result<(), Errno> {
         let mut state = self.so.state(l);
-        state.flags.set(SockFlags::SHUT_READ, how.read() || state.flags.contains(SockFlags::SHUT_READ));
-        state.flags.set(SockFlags::SHUT_WRITE, how.write() || state.flags.contains(SockFlags::SHUT_WRITE));
+        if how.read() {
+            state.flags |= SockFlags::SHUT_READ;
+        }
+        if how.write() {
+            state.flags |= SockFlags::SHUT_WRITE;
+        }
         drop(state);
         self.pcb.shutdown(l, how)?;
         self.so.queue().wake(l, Events::all());

@@ -1,0 +1,298 @@
+//! The calls on sockets, typed: for clients in Rust, and for the system calls.
+//!
+//! * [`socket`], [`bind`], [`connect`], [`listen`], [`accept`], [`shutdown`].
+//! * [`send_to`], [`recv_from`]: blocking or not, as the descriptor and the flags say.
+//! * [`local_addr`], [`peer_addr`], [`set_option`], [`option`], [`set_timeouts`].
+//!
+//! Data goes between the caller's memory and packets directly.
+//!
+//! Locking: none held. Sources: POSIX.1-2017 XSH 2.10; Linux man-pages section 2.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use base::file::uio::Uio;
+use base::file::{Fd, File, FileOps, Flags, blocking};
+use base::vm::kmem;
+use base::wait::Events;
+use base::{Errno, Instant, KArc, Lwp};
+
+use super::file::SocketFile;
+use super::options::SOL_SOCKET;
+use super::protosw::{Connecting, PROTOCOLS, find};
+pub use super::transfer::Received;
+use super::{
+    MsgFlags, Shutdown, SockError, SockFlags, SockType, Socket, UsrReqs, options, transfer,
+};
+
+/// How a new descriptor is to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Open {
+    /// Calls that would block fail instead.
+    pub nonblocking: bool,
+    /// Closed when the process executes another program.
+    pub close_on_exec: bool,
+}
+
+/// A descriptor of a socket, held for the time of a call.
+struct Held(KArc<File>);
+
+impl Held {
+    fn of(l: &Lwp<'_>, fd: Fd) -> Result<Held, Errno> {
+        let file = l.proc().fds().get(l, fd)?;
+        file.ops().as_any().downcast_ref::<SocketFile>().ok_or(Errno::NotSocket)?;
+        Ok(Held(file))
+    }
+
+    fn socket(&self) -> Result<&SocketFile, Errno> {
+        self.0.ops().as_any().downcast_ref().ok_or(Errno::NotSocket)
+    }
+
+    /// Makes `attempt` until it does not answer `WouldBlock`, or once if it is not to wait.
+    fn attempt<R>(
+        &self,
+        l: &mut Lwp<'_>,
+        events: Events,
+        flags: MsgFlags,
+        deadline: Option<Instant>,
+        mut attempt: impl FnMut(&mut Lwp<'_>, &SocketFile) -> Result<R, SockError>,
+    ) -> Result<R, Errno> {
+        let file = self.socket()?;
+        if flags.contains(MsgFlags::DONTWAIT) {
+            return Ok(attempt(l, file)?);
+        }
+        blocking(l, &self.0, events, deadline, |l| attempt(l, file).map_err(Errno::from))
+    }
+}
+
+/// Gives a socket a descriptor; one that gets none is detached.
+fn install(
+    l: &mut Lwp<'_>,
+    so: KArc<Socket>,
+    pcb: KArc<dyn UsrReqs>,
+    open: Open,
+) -> Result<Fd, Errno> {
+    let attached = pcb.clone();
+    let flags = if open.nonblocking { Flags::NONBLOCK } else { Flags::empty() };
+    let fd = kmem::arc(l, SocketFile { so, pcb })
+        .and_then(|ops| File::new(l, ops, Flags::RDWR | flags))
+        .map_err(Errno::from)
+        .and_then(|file| l.proc().fds().install(l, file, 0, open.close_on_exec));
+    if fd.is_err() {
+        attached.detach(l);
+    }
+    fd
+}
+
+/// A new socket. Protocol 0 is the usual one of the type.
+pub fn socket(
+    l: &mut Lwp<'_>,
+    family: u16,
+    kind: SockType,
+    protocol: u8,
+    open: Open,
+) -> Result<Fd, Errno> {
+    let has = l.components();
+    let here = PROTOCOLS.iter().filter(move |p| has.has(p.component));
+    let proto = find(here, family, kind, protocol)?;
+    if proto.root_only && !l.proc().is_root(l) {
+        return Err(Errno::NotPermitted);
+    }
+    let number = if protocol == 0 { proto.protocol.unwrap_or(0) } else { protocol };
+    let (so, pcb) = super::attach(l, proto, number)?;
+    install(l, so, pcb, open)
+}
+
+/// Gives a socket its own address.
+pub fn bind(l: &mut Lwp<'_>, fd: Fd, addr: SocketAddr) -> Result<(), Errno> {
+    Ok(Held::of(l, fd)?.socket()?.pcb.bind(l, addr)?)
+}
+
+/// Makes a socket one that takes connections.
+pub fn listen(l: &mut Lwp<'_>, fd: Fd, backlog: u32) -> Result<(), Errno> {
+    let held = Held::of(l, fd)?;
+    let file = held.socket()?;
+    file.pcb.listen(l, backlog)?;
+    file.so.state(l).flags |= SockFlags::LISTENING;
+    Ok(())
+}
+
+/// Gives a socket a peer, and waits until there is one; `None` takes the peer away.
+pub fn connect(l: &mut Lwp<'_>, fd: Fd, to: Option<SocketAddr>) -> Result<(), Errno> {
+    let held = Held::of(l, fd)?;
+    let file = held.socket()?;
+    let Some(to) = to else {
+        return Ok(file.pcb.disconnect(l)?);
+    };
+    if file.pcb.connect(l, to)? == Connecting::Done {
+        return Ok(());
+    }
+    if held.0.is_nonblocking() {
+        return Err(Errno::InProgress);
+    }
+    let deadline = file.write_deadline(l);
+    let made =
+        held.attempt(l, Events::OUT, MsgFlags::empty(), deadline, |l, file| file.pcb.connected(l));
+    // A connection that the caller stopped waiting for is still being made.
+    made.map_err(|e| if e == Errno::WouldBlock { Errno::InProgress } else { e })
+}
+
+/// Takes a new connection.
+pub fn accept(l: &mut Lwp<'_>, fd: Fd, open: Open) -> Result<(Fd, SocketAddr), Errno> {
+    let held = Held::of(l, fd)?;
+    let deadline = held.socket()?.read_deadline(l);
+    let new =
+        held.attempt(l, Events::IN, MsgFlags::empty(), deadline, |l, file| file.pcb.accept(l))?;
+    Ok((install(l, new.so, new.pcb, open)?, new.peer))
+}
+
+/// Ends one direction, or both.
+pub fn shutdown(l: &mut Lwp<'_>, fd: Fd, how: Shutdown) -> Result<(), Errno> {
+    Held::of(l, fd)?.socket()?.shutdown(l, how)
+}
+
+/// Sends one message made of `data` joined, or the bytes of it on a stream; says how many.
+pub fn send_to(
+    l: &mut Lwp<'_>,
+    fd: Fd,
+    data: &[&[u8]],
+    flags: MsgFlags,
+    to: Option<SocketAddr>,
+) -> Result<usize, Errno> {
+    let held = Held::of(l, fd)?;
+    let file = held.socket()?;
+    if !file.so.is_stream() {
+        // A message goes at once or not at all.
+        return Ok(transfer::send(l, file, data, to, flags)?);
+    }
+    let deadline = file.write_deadline(l);
+    let mut uio = Uio::from(data);
+    let mut done = 0;
+    while uio.remaining() > 0 || done == 0 {
+        let sent = held.attempt(l, Events::OUT, flags, deadline, |l, file| {
+            transfer::send_uio(l, file, &mut uio, to, flags)
+        });
+        match sent {
+            Ok(0) => break,
+            Ok(n) => done += n,
+            Err(e) if done == 0 => return Err(e),
+            Err(_) => break,
+        }
+        if held.0.is_nonblocking() || flags.contains(MsgFlags::DONTWAIT) {
+            break;
+        }
+    }
+    Ok(done)
+}
+
+/// Receives one message, or bytes of a stream, into `pieces`.
+pub fn recv_from<'a>(
+    l: &mut Lwp<'_>,
+    fd: Fd,
+    pieces: &'a mut [&'a mut [u8]],
+    flags: MsgFlags,
+) -> Result<Received, Errno> {
+    let held = Held::of(l, fd)?;
+    let file = held.socket()?;
+    let deadline = file.read_deadline(l);
+    let all = flags.contains(MsgFlags::WAITALL) && !flags.contains(MsgFlags::PEEK);
+    let mut uio = Uio::into(pieces);
+    let mut total = Received::default();
+    loop {
+        let got = held.attempt(l, Events::IN, flags, deadline, |l, file| {
+            transfer::receive(l, file, &mut uio, flags)
+        });
+        match got {
+            Ok(got) => {
+                total = Received { len: total.len + got.len, full: total.full + got.full, ..got };
+                let more = all && file.so.is_stream() && got.len > 0 && uio.remaining() > 0;
+                if !more || held.0.is_nonblocking() || flags.contains(MsgFlags::DONTWAIT) {
+                    return Ok(total);
+                }
+            }
+            Err(_) if total.len > 0 => return Ok(total),
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// The socket's own address.
+pub fn local_addr(l: &mut Lwp<'_>, fd: Fd) -> Result<SocketAddr, Errno> {
+    Ok(Held::of(l, fd)?.socket()?.pcb.local_addr(l))
+}
+
+/// The peer's address; `NotConnected` if there is no peer.
+pub fn peer_addr(l: &mut Lwp<'_>, fd: Fd) -> Result<SocketAddr, Errno> {
+    Held::of(l, fd)?.socket()?.pcb.peer_addr(l).ok_or(Errno::NotConnected)
+}
+
+/// Sets an option, in the layout that a program uses.
+pub fn set_option(
+    l: &mut Lwp<'_>,
+    fd: Fd,
+    level: i32,
+    name: i32,
+    value: &[u8],
+) -> Result<(), Errno> {
+    let held = Held::of(l, fd)?;
+    let file = held.socket()?;
+    Ok(match level {
+        SOL_SOCKET => options::set(l, &file.so, name, value),
+        _ => file.pcb.set_option(l, level, name, value),
+    }?)
+}
+
+/// Reads an option into `out`; says how long it is.
+pub fn option(
+    l: &mut Lwp<'_>,
+    fd: Fd,
+    level: i32,
+    name: i32,
+    out: &mut [u8],
+) -> Result<usize, Errno> {
+    let held = Held::of(l, fd)?;
+    let file = held.socket()?;
+    Ok(match level {
+        SOL_SOCKET => options::get(l, &file.so, name, out),
+        _ => file.pcb.option(l, level, name, out),
+    }?)
+}
+
+/// How long blocked calls on the socket wait: to receive, to send; `None` for ever.
+pub fn timeouts(l: &mut Lwp<'_>, fd: Fd) -> Result<(Option<Duration>, Option<Duration>), Errno> {
+    let held = Held::of(l, fd)?;
+    let state = held.socket()?.so.state(l);
+    Ok((state.rcvtimeo, state.sndtimeo))
+}
+
+/// Sets them.
+pub fn set_timeouts(
+    l: &mut Lwp<'_>,
+    fd: Fd,
+    receive: Option<Duration>,
+    send: Option<Duration>,
+) -> Result<(), Errno> {
+    let held = Held::of(l, fd)?;
+    let mut state = held.socket()?.so.state(l);
+    (state.rcvtimeo, state.sndtimeo) = (receive, send);
+    Ok(())
+}
+
+/// Takes the error that came apart from a call (SO_ERROR).
+pub fn take_error(l: &mut Lwp<'_>, fd: Fd) -> Result<Option<Errno>, Errno> {
+    Ok(Held::of(l, fd)?.socket()?.so.take_error(l).map(Errno::from))
+}
+
+/// Whether calls on the descriptor wait.
+pub fn set_nonblocking(l: &mut Lwp<'_>, fd: Fd, on: bool) -> Result<(), Errno> {
+    let file = l.proc().fds().get(l, fd)?;
+    let mut flags = file.flags();
+    flags.set(Flags::NONBLOCK, on);
+    file.set_flags(flags);
+    Ok(())
+}
+
+/// Whether the socket's messages tell where they were sent to (IP_PKTINFO).
+pub(super) fn wants_pktinfo(l: &mut Lwp<'_>, fd: Fd) -> Result<bool, Errno> {
+    Ok(Held::of(l, fd)?.socket()?.so.flags(l).contains(SockFlags::PKTINFO))
+}
