@@ -18,7 +18,7 @@ fn main() {
         let n = 10_000_000;
         let t = Instant::now();
         for _ in 0..n {
-            std::hint::black_box(l.syscall(39, [0; 6], &mut base::syscall::NoSysMemory)).unwrap();
+            std::hint::black_box(l.syscall(39, &[0; 6], &mut base::syscall::NoSysMemory)).unwrap();
         }
         println!("getpid {:?} ns*1000", t.elapsed().as_nanos() / (n / 1000));
         let w = std::sync::atomic::AtomicU32::new(0);

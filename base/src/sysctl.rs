@@ -30,6 +30,9 @@ impl fmt::Display for Value {
     }
 }
 
+/// Sets a node.
+pub type Set = fn(cx: &Cx<'_>, value: Value) -> Result<(), Errno>;
+
 /// A node of the tree.
 pub struct Node {
     /// Its name, as in `net.inet.ip.forwarding`.
@@ -39,7 +42,7 @@ pub struct Node {
     /// Reads it; `None` where its component is not in the kernel.
     pub get: fn(cx: &Cx<'_>) -> Option<Value>,
     /// Sets it, if it can be set; `Invalid` for a value of the wrong type or out of range.
-    pub set: Option<fn(cx: &Cx<'_>, value: Value) -> Result<(), Errno>>,
+    pub set: Option<Set>,
 }
 
 /// The nodes of all components in this binary.

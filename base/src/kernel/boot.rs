@@ -9,8 +9,8 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 
+use hypercall::Host;
 use hypercall::atomic::Ordering;
-use hypercall::{Host, Offcpu};
 
 use super::{Body, Core, teardown};
 use crate::component::slot::Slots;
@@ -22,6 +22,7 @@ use crate::proc::Procs;
 use crate::sched::cpu::Cpu;
 use crate::sched::enter;
 use crate::sched::line::Lines;
+use crate::sched::offcpu::outside;
 use crate::syscall::Table;
 use crate::vm::{Account, NoMemory};
 use crate::{Charge, Errno, Spec, callout, msgbuf, proc, random, uname};
@@ -174,7 +175,7 @@ fn fill(core: &Arc<Core>, spec: &'static Spec, options: &Options<'_>) -> Result<
         return Err(BootError::Panicked);
     }
     if owes {
-        core.host.carry(&Offcpu::scheduler_only());
+        core.host.carry(&outside());
     }
     result
 }

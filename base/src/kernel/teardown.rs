@@ -10,7 +10,6 @@
 //!
 //! Locking: none held.
 
-use hypercall::Offcpu;
 use hypercall::atomic::Ordering;
 
 use super::Core;
@@ -18,6 +17,7 @@ use crate::cx::Cx;
 use crate::lwp::{Ident, Lwp};
 use crate::proc;
 use crate::sched::enter::release_other;
+use crate::sched::offcpu::outside;
 use crate::sched::word::Entry;
 
 /// Ends the kernel, now or, from inside, when the visit ends.
@@ -35,7 +35,7 @@ pub(crate) fn end(core: &Core) {
 
 /// Ends a closed kernel. The calling thread is outside.
 pub(crate) fn end_now(core: &Core) {
-    let proof = Offcpu::scheduler_only();
+    let proof = outside();
     loop {
         core.sleepers.wake_all(&*core.host);
         core.await_sleepers(&proof);
@@ -93,7 +93,7 @@ fn take_apart(core: &Core) {
     }
     if core.cpu(0).owes_carry.replace(false) {
         // Files that were closed may have had something to say to other kernels.
-        core.host.carry(&Offcpu::scheduler_only());
+        core.host.carry(&outside());
     }
     let armed = core.armed.swap(u64::MAX, Ordering::AcqRel);
     if armed != u64::MAX

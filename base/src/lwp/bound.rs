@@ -59,10 +59,10 @@ impl BoundLwp {
     pub fn syscall(
         &mut self,
         number: u32,
-        args: [u64; 6],
+        args: &[u64; 6],
         memory: &mut dyn SysMemory,
     ) -> Result<u64, Errno> {
-        let word = enter::enter_syscall(&self.core, &self.ident, number, &args, memory);
+        let word = enter::enter_syscall(&self.core, &self.ident, number, args, memory);
         syscall::decode(word?)
     }
 

@@ -72,6 +72,7 @@ impl<'k> Lwp<'k> {
     /// # Safety
     /// As for [`Cx::set_cpu`].
     pub(crate) unsafe fn set_cpu(&mut self, cpu: &Cpu) {
+        self.ident.last_cpu.set(cpu.index);
         // SAFETY: by the caller's promise.
         unsafe { self.cx.set_cpu(cpu) }
     }

@@ -5,10 +5,11 @@
 //!
 //! Locking: none held on entry or exit. Sources: the book, section 3.3 (rump_schedule).
 
+use hypercall::Carried;
 use hypercall::atomic::Ordering;
-use hypercall::{Carried, Offcpu};
 
 use super::cpu::{BUDGET, Cpu};
+use super::offcpu::outside;
 use super::word::{Entry, Release, Shut};
 use crate::cx::Cx;
 use crate::kernel::Core;
@@ -61,7 +62,7 @@ fn acquire_slow(core: &Core, hint: u32, entry: Entry) -> Result<&Cpu, Shut> {
         return Err(Shut::Inside);
     }
     let cpu = core.cpu(hint);
-    cpu.word.acquire_slow(entry, &*core.host, &Offcpu::scheduler_only())?;
+    cpu.word.acquire_slow(entry, &*core.host, &outside())?;
     Ok(cpu)
 }
 
@@ -149,11 +150,8 @@ pub(crate) fn visit(core: &Core) -> Carried {
             let done = run_interrupts(&cx);
             // What was raised from here is carried by the visitor: it owes nothing.
             cpu.owes_carry.set(false);
-            if !done {
-                again |= cpu.word.release_pending(&*core.host);
-            } else if cpu.word.release(&*core.host) == Release::Pending {
-                again |= cpu.word.release_pending(&*core.host);
-            }
+            let free = done && cpu.word.release(&*core.host) == Release::Free;
+            again |= !free && cpu.word.release_pending(&*core.host);
         });
         if caught.is_err() {
             core.die();
@@ -199,13 +197,11 @@ pub(crate) fn enter_kernel<R>(
 ) -> Result<R, Gone> {
     let mut f = Some(f);
     let mut result = None;
-    visit_as(core, ident, &mut |l| result = f.take().map(|f| f(l)))?;
+    visit_as(core, ident, |l| result = f.take().map(|f| f(l)))?;
     result.ok_or(Gone)
 }
 
-/// The same for one system call, which it keeps off the slow paths of the machine: what has just
-/// been stored in pieces is not loaded whole, which a processor can do only after the atomic
-/// operations in between have drained its stores.
+/// The same for one system call, whose result is a register's worth.
 #[inline]
 pub(crate) fn enter_syscall(
     core: &Core,
@@ -215,29 +211,39 @@ pub(crate) fn enter_syscall(
     memory: &mut dyn crate::syscall::SysMemory,
 ) -> Result<u64, Gone> {
     let mut word = 0;
-    visit_as(core, ident, &mut |l| word = crate::syscall::call(l, number, args, memory))?;
+    let result = &mut word;
+    visit_as(core, ident, move |l| *result = crate::syscall::call(l, number, args, memory))?;
     Ok(word)
 }
 
+/// What a visit needs on the way in and out, in one place: whatever is stored between taking the
+/// CPU and giving it back must have reached the cache before the CPU can be given back, so each
+/// store here is paid for in every system call.
+struct Visit<'k, F> {
+    l: Lwp<'k>,
+    f: F,
+    owes: bool,
+}
+
 #[inline]
-fn visit_as(
-    core: &Core,
-    ident: &Ident,
-    f: &mut impl for<'k> FnMut(&mut Lwp<'k>),
-) -> Result<(), Gone> {
+fn visit_as<'c, F>(core: &'c Core, ident: &'c Ident, f: F) -> Result<(), Gone>
+where
+    F: for<'k> FnMut(&mut Lwp<'k>),
+{
     let cpu = acquire(core, ident.last_cpu.get(), Entry::Fresh).map_err(|_| Gone)?;
-    let mut l = Lwp::new(Cx::new(core, cpu), ident);
-    let mut owes = false;
+    if cpu.index != ident.last_cpu.get() {
+        ident.last_cpu.set(cpu.index);
+    }
+    let mut visit = Visit { l: Lwp::new(Cx::new(core, cpu), ident), f, owes: false };
     let caught = core.host.catch(&mut || {
-        f(&mut l);
-        ident.last_cpu.set(l.cpu().index);
-        owes = release(&l);
+        (visit.f)(&mut visit.l);
+        visit.owes = release(&visit.l);
     });
     if caught.is_err() {
         return Err(left_by_panic(core));
     }
-    if owes {
-        core.host.carry(&Offcpu::scheduler_only());
+    if visit.owes {
+        core.host.carry(&outside());
     }
     Ok(())
 }

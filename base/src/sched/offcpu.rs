@@ -12,6 +12,12 @@ use super::enter::{Gone, acquire, release};
 use super::word::{Entry, Shut};
 use crate::lwp::Lwp;
 
+/// The proof for code of this crate that is outside of every kernel: before boot has made one,
+/// after a visit, at the end.
+pub(crate) const fn outside() -> Offcpu {
+    Offcpu::scheduler_only()
+}
+
 impl Lwp<'_> {
     /// Gives the CPU back, runs `block`, and takes a CPU again, not always the same one.
     ///

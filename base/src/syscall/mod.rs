@@ -12,7 +12,6 @@ mod base_calls;
 pub mod number;
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use linkme::distributed_slice;
 
@@ -127,7 +126,11 @@ macro_rules! syscalls {
 
 /// A kernel's system calls, by number. Kernels of the same components share one, through their
 /// host: it is made of constants.
-pub(crate) struct Table(Vec<Option<&'static Syscall>>);
+pub(crate) struct Table {
+    /// What a call goes through: one load, and no question.
+    handlers: [Handler; SIZE],
+    described: [Option<&'static Syscall>; SIZE],
+}
 
 /// Numbers in a table.
 const SIZE: usize = 512;
@@ -149,35 +152,37 @@ impl Table {
         cx.host().rendezvous(key, &mut make).downcast().map_err(|_| NoMemory)
     }
 
-    #[allow(clippy::disallowed_methods)]
     fn make(components: &[&'static Component]) -> Table {
-        let mut table = alloc::vec![None; SIZE];
+        let mut table = Table { handlers: [enosys; SIZE], described: [None; SIZE] };
         for s in SYSCALLS.iter() {
             let served = s.component.is_none_or(|c| components.iter().any(|k| k.name == c));
-            if let (true, Some(place)) = (served, table.get_mut(s.number as usize)) {
-                *place = Some(s);
+            let number = s.number as usize;
+            if let (true, Some(handler), Some(described)) =
+                (served, table.handlers.get_mut(number), table.described.get_mut(number))
+            {
+                *handler = s.handler;
+                *described = Some(s);
             }
         }
-        Table(table)
+        table
     }
+}
 
-    #[inline]
-    fn get(&self, number: u32) -> Option<&'static Syscall> {
-        self.0.get(number as usize).copied().flatten()
-    }
+fn enosys(_: &mut Lwp<'_>, _: &[u64; 6], _: &mut dyn SysMemory) -> u64 {
+    encode(Err(Errno::NotImplemented))
 }
 
 /// Makes a system call; the answer is [`encode`]d, `NotImplemented` if no component of this kernel
 /// serves the number.
 #[inline]
 pub fn call(l: &mut Lwp<'_>, number: u32, args: &[u64; 6], memory: &mut dyn SysMemory) -> u64 {
-    match l.body().syscalls.get(number) {
-        Some(s) => (s.handler)(l, args, memory),
-        None => encode(Err(Errno::NotImplemented)),
+    match l.body().syscalls.handlers.get(number as usize) {
+        Some(handler) => handler(l, args, memory),
+        None => enosys(l, args, memory),
     }
 }
 
 /// The description of call `number` in this kernel.
 pub fn describe(cx: &Cx<'_>, number: u32) -> Option<&'static Syscall> {
-    cx.body().syscalls.get(number)
+    cx.body().syscalls.described.get(number as usize).copied().flatten()
 }
