@@ -82,10 +82,10 @@ impl Port {
     /// Delivers a frame from the kernel of `cx`, now or at `due`.
     #[inline]
     pub(crate) fn deliver(&self, cx: &Cx<'_>, frame: Packet, due: Option<Instant>) {
-        if self.enqueue(frame, due) {
-            if let Some(line) = self.line.get() {
-                line.raise_from(cx);
-            }
+        if self.enqueue(frame, due)
+            && let Some(line) = self.line.get()
+        {
+            line.raise_from(cx);
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! * [`Ifnet`]: one interface: name, flags, addresses, counters, and a driver ([`IfDriver`]).
 //! * [`cloner`]: kinds of interface that can be created by name.  * [`config`]: ifconfig.
-//! * [`tap`]: captures.
+//! * [`tap`] is for captures.
 //!
 //! A driver calls [`crate::ethernet::input`] with what arrives; the layer above calls
 //! [`Ifnet::transmit`] with whole frames.
