@@ -1,1 +1,30 @@
-//! Placeholder, replaced within this session.
+//! Laboratory for tests that need whole kernels: scenarios, protocol rules, faults.
+//!
+//! * [`lab`]: kernels on one host, and the check that none leaves memory charged behind.
+//! * [`station`]: a bare member of a bus that sends and sees raw frames.
+//! * [`crossing`]: a router between two stations.  * [`line`]: figure 3.31 of the book.
+//! * [`wire`]: packets built and read by code of its own, to hold netinet's against.
+//!
+//! Linker sets are one per binary, so each test binary has all components below, and each kernel
+//! starts some of them. Which kind of test is for what, says `README.md` beside this folder.
+//!
+//! Locking: none. Sources: NetBSD tests/net (two servers on one bus).
+#![forbid(unsafe_code)]
+
+pub mod crossing;
+pub mod lab;
+pub mod line;
+pub mod node;
+pub mod random;
+pub mod station;
+pub mod wire;
+
+pub use crossing::Crossing;
+pub use lab::Lab;
+pub use node::{Answer, Node};
+pub use station::Station;
+
+base::kernel!(
+    /// Net, netinet, shmif: what most tests boot, whole or in part.
+    ROUTER = [net, netinet, shmif]
+);

@@ -98,8 +98,7 @@ fn check_options(packet: &Packet, header_len: usize) -> Result<(), Refused> {
 /// Says what is wrong with the options.
 pub(super) fn refuse_options(cx: &Cx<'_>, packet: Packet, refused: Refused) {
     let about = match refused {
-        // The pointer counts from the header's first byte (RFC 792 p. 8).
-        Refused::Problem(at) => Report::ParameterProblem(at.saturating_add(MIN_HEADER_LEN as u8)),
+        Refused::Problem(at) => Report::ParameterProblem(at),
         Refused::SourceRoute => Report::Unreachable(code::SOURCE_ROUTE),
     };
     report(cx, packet, about);
