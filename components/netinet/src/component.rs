@@ -9,19 +9,48 @@ use net::EtherType;
 use net::domain::{AF_INET, Domain};
 use net::ifnet::config;
 use net::netisr::LinkProto;
+use net::socket::{Protosw, SockType};
 
+use crate::raw::state::Raw;
 use crate::state::Inet;
-use crate::{arp, domain, ip};
+use crate::udp::state::Udp;
+use crate::wire::ipv4::protocol;
+use crate::{arp, domain, ip, raw, udp};
 
 base::component! {
     "netinet", needs ["net"],
-    hooks { Net => init, NetIfcfg => configure_lo0 },
+    hooks { Net => init, Net => udp::state::attach, Net => raw::state::attach, NetIfcfg => configure_lo0 },
     fini fini
 }
 
 base::slot! {
     /// The component's state in each kernel.
     pub(crate) static INET: Inet;
+}
+
+base::slot! {
+    /// UDP's.
+    pub(crate) static UDP: Udp;
+}
+
+base::slot! {
+    /// That of raw and ping sockets.
+    pub(crate) static RAW: Raw;
+}
+
+net::protosw! {
+    static UDP_PROTO = Protosw {
+        family: AF_INET, kind: SockType::Dgram, protocol: Some(protocol::UDP), is_default: true,
+        root_only: false, component: "netinet", attach: udp::usrreq::attach,
+    };
+    static PING_PROTO = Protosw {
+        family: AF_INET, kind: SockType::Dgram, protocol: Some(protocol::ICMP), is_default: false,
+        root_only: false, component: "netinet", attach: raw::ping::attach,
+    };
+    static RAW_PROTO = Protosw {
+        family: AF_INET, kind: SockType::Raw, protocol: None, is_default: false,
+        root_only: true, component: "netinet", attach: raw::usrreq::attach,
+    };
 }
 
 net::link_proto! {
@@ -60,6 +89,65 @@ base::counters! {
     static ARP_COUNTERS = CounterSet { group: "arp", each: |cx, show| {
         if let Some(inet) = cx.try_get(&INET) { inet.arp_counters.each(show) }
     } };
+}
+
+base::counters! {
+    static UDP_COUNTERS = CounterSet { group: "udp", each: |cx, show| {
+        if let Some(udp) = cx.try_get(&UDP) { udp.counters.each(show) }
+    } };
+}
+base::counters! {
+    static RAW_COUNTERS = CounterSet { group: "rawip", each: |cx, show| {
+        if let Some(raw) = cx.try_get(&RAW) { raw.each(show) }
+    } };
+}
+
+/// The end of a setting: `Invalid` for what was refused.
+fn taken(ok: bool) -> Result<(), Errno> {
+    if ok { Ok(()) } else { Err(Errno::Invalid) }
+}
+
+base::sysctl! {
+    static UDP_CHECKSUM = Node {
+        name: "net.inet.udp.checksum", doc: "send datagrams with a checksum",
+        get: |cx| Some(Value::Int(cx.try_get(&UDP)?.sends_checksum().into())),
+        set: Some(|cx, value| match value {
+            Value::Int(n @ 0..=1) => { cx.get(&UDP).set_sends_checksum(n == 1); Ok(()) }
+            _ => Err(Errno::Invalid),
+        }),
+    };
+    static UDP_SENDSPACE = Node {
+        name: "net.inet.udp.sendspace", doc: "longest datagram that new sockets may send, in bytes",
+        get: |cx| Some(Value::Int(cx.try_get(&UDP)?.spaces().0.into())),
+        set: Some(|cx, value| match value {
+            Value::Int(n) => taken(cx.get(&UDP).set_sendspace(n)),
+            Value::Text(_) => Err(Errno::Invalid),
+        }),
+    };
+    static UDP_RECVSPACE = Node {
+        name: "net.inet.udp.recvspace", doc: "receive buffer of new sockets, in bytes",
+        get: |cx| Some(Value::Int(cx.try_get(&UDP)?.spaces().1.into())),
+        set: Some(|cx, value| match value {
+            Value::Int(n) => taken(cx.get(&UDP).set_recvspace(n)),
+            Value::Text(_) => Err(Errno::Invalid),
+        }),
+    };
+    static ANONPORTMIN = Node {
+        name: "net.inet.ip.anonportmin", doc: "first of the ports that the kernel chooses from",
+        get: |cx| Some(Value::Int((*cx.try_get(&UDP)?.ephemeral.range().start()).into())),
+        set: Some(|cx, value| match value {
+            Value::Int(n) => taken(cx.get(&UDP).ephemeral.set_first(n)),
+            Value::Text(_) => Err(Errno::Invalid),
+        }),
+    };
+    static ANONPORTMAX = Node {
+        name: "net.inet.ip.anonportmax", doc: "last of the ports that the kernel chooses from",
+        get: |cx| Some(Value::Int((*cx.try_get(&UDP)?.ephemeral.range().end()).into())),
+        set: Some(|cx, value| match value {
+            Value::Int(n) => taken(cx.get(&UDP).ephemeral.set_last(n)),
+            Value::Text(_) => Err(Errno::Invalid),
+        }),
+    };
 }
 
 base::sysctl! {

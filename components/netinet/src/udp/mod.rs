@@ -1,15 +1,20 @@
 //! UDP.
+//!
+//! * [`input`]: datagrams for this kernel.  * [`input::error`]: what ICMP says about ours.
+//! * [`usrreq`]: what calls on a socket do.
+//! * [`table`] is who has which port, without kernel or locks; [`pcbs`] is its shell.
+//! * [`ports`]: which ports the kernel chooses.  * [`ip_options`]: options of level IPPROTO_IP.
+//!
+//! Locking: `Rank::Pcbs` for the table, held while a datagram is put into a socket.
+//! Sources: RFC 768; RFC 1122 §4.1; RFC 6056; NetBSD sys/netinet/udp_usrreq.c.
 
-use base::Cx;
-use net::Packet;
+pub(crate) mod input;
+pub(crate) mod ip_options;
+pub(crate) mod pcbs;
+pub(crate) mod ports;
+pub(crate) mod send_error;
+pub(crate) mod state;
+pub(crate) mod table;
+pub(crate) mod usrreq;
 
-use crate::icmp::{ErrorKind, QuotedFacts};
-use crate::ip::Facts;
-
-/// Takes a datagram; the packet begins with the UDP header.
-pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, packet: Packet) {
-    crate::icmp::send_unreachable_port(cx, ip, packet);
-}
-
-/// An ICMP error about a datagram of ours.
-pub(crate) fn error(_cx: &Cx<'_>, _kind: ErrorKind, _quoted: &QuotedFacts<'_>) {}
+pub(crate) use input::{error, input};

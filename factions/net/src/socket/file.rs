@@ -79,6 +79,7 @@ impl FileOps for SocketFile {
 impl SocketFile {
     /// Ends a direction, or both.
     pub(super) fn shutdown(&self, l: &mut Lwp<'_>, how: Shutdown) -> Result<(), Errno> {
+        self.pcb.shutdown(l, how)?;
         let mut state = self.so.state(l);
         if how.read() {
             state.flags |= SockFlags::SHUT_READ;
@@ -87,7 +88,6 @@ impl SocketFile {
             state.flags |= SockFlags::SHUT_WRITE;
         }
         drop(state);
-        self.pcb.shutdown(l, how)?;
         self.so.queue().wake(l, Events::all());
         Ok(())
     }

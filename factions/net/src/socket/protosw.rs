@@ -167,7 +167,7 @@ pub trait UsrReqs: Send + Sync {
         Err(SockError::NotSupported)
     }
 
-    /// A direction ends. The socket itself knows already.
+    /// A direction ends; the socket itself is told afterwards, if the protocol agrees.
     fn shutdown(&self, l: &mut Lwp<'_>, how: Shutdown) -> Result<(), SockError>;
 
     /// Sends a message, or some bytes of a stream, for which the socket has room.

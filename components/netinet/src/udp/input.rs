@@ -1,0 +1,108 @@
+//! Datagrams that arrive.
+//!
+//! * [`input`]: one for this kernel.  * [`error`]: what ICMP says about one of ours.
+//!
+//! Locking: `Rank::Pcbs` while sockets are looked for and datagrams put into them.
+//! Sources: RFC 768; RFC 1122 §4.1.3; NetBSD udp_input.
+
+use core::net::{SocketAddr, SocketAddrV4};
+
+use base::Cx;
+use net::Packet;
+use net::mbuf::Flags;
+
+use super::pcbs::Inner;
+use crate::checksum::{self, Sum};
+use crate::component::UDP;
+use crate::icmp::{ErrorKind, QuotedFacts, send_unreachable_port};
+use crate::ip::Facts;
+use crate::wire::ipv4::protocol;
+use crate::wire::udp::{HEADER_LEN, UdpHeader};
+
+/// Takes a datagram; the packet begins with the UDP header.
+pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, mut packet: Packet) {
+    let udp = cx.get(&UDP);
+    let counters = &udp.counters;
+    counters.received.inc(cx);
+    // RFC 1122 §4.1.3.6: a source that is not one host's has slipped through somewhere.
+    if ip.src.is_broadcast() || ip.src.is_multicast() {
+        return counters.bad_source.inc(cx);
+    }
+    let total = packet.len();
+    let head = packet.pullup(HEADER_LEN).unwrap_or_default();
+    let Ok((&header, _)) = UdpHeader::parse(head, total) else {
+        return counters.bad_length.inc(cx);
+    };
+    if !header.has_checksum() {
+        // RFC 1122 §4.1.3.4: may be taken.
+        counters.no_checksum.inc(cx);
+    } else if !packet.flags().contains(Flags::LOOPED) && !is_sound(ip, &header, &packet) {
+        // RFC 1122 §4.1.3.4: discarded silently.
+        return counters.bad_checksum.inc(cx);
+    }
+    let inner = udp.pcbs.lock(cx);
+    let from = SocketAddrV4::new(ip.src, header.src_port());
+    if ip.to_everybody {
+        packet.pull(HEADER_LEN);
+        packet.truncate(usize::from(header.len()) - HEADER_LEN);
+        return to_all(cx, &inner, ip, from, header.dst_port(), &packet);
+    }
+    let Some(so) = inner.table.lookup(ip.dst, header.dst_port(), from) else {
+        drop(inner);
+        counters.no_port.inc(cx);
+        return send_unreachable_port(cx, ip, packet);
+    };
+    packet.pull(HEADER_LEN);
+    packet.truncate(usize::from(header.len()) - HEADER_LEN);
+    if so.deliver(cx, packet, SocketAddr::V4(from), Some(ip.dst.into())) {
+        counters.delivered.inc(cx);
+    } else {
+        counters.full.inc(cx);
+    }
+}
+
+/// Whether the checksum is right.
+fn is_sound(ip: &Facts, header: &UdpHeader, packet: &Packet) -> bool {
+    let mut sum = checksum::pseudo(ip.src, ip.dst, protocol::UDP, header.len());
+    let mut left = usize::from(header.len());
+    for segment in packet.segments() {
+        let n = segment.len().min(left);
+        sum.append(Sum::of(segment.get(..n).unwrap_or_default()));
+        left -= n;
+    }
+    sum.is_valid()
+}
+
+/// A copy to every socket that wants a datagram sent to everybody; no error if nobody does
+/// (RFC 1122 §3.2.2).
+fn to_all(cx: &Cx<'_>, inner: &Inner, ip: &Facts, from: SocketAddrV4, port: u16, packet: &Packet) {
+    let counters = &cx.get(&UDP).counters;
+    let mut nobody = true;
+    for so in inner.table.matches(ip.dst, port, from) {
+        nobody = false;
+        let Ok(copy) = packet.duplicate(cx) else {
+            counters.no_memory.inc(cx);
+            continue;
+        };
+        if so.deliver(cx, copy, SocketAddr::V4(from), Some(ip.dst.into())) {
+            counters.delivered.inc(cx);
+        } else {
+            counters.full.inc(cx);
+        }
+    }
+    if nobody {
+        counters.no_port_broadcast.inc(cx);
+    }
+}
+
+/// An ICMP error about a datagram of ours: the socket that sent it hears of it (RFC 1122
+/// §4.1.3.3), if it is connected, since others would not know which of their peers is meant.
+pub(crate) fn error(cx: &Cx<'_>, kind: ErrorKind, quoted: &QuotedFacts<'_>) {
+    let [s0, s1, d0, d1, ..] = quoted.transport else { return };
+    let (from, to) = (u16::from_be_bytes([*s0, *s1]), u16::from_be_bytes([*d0, *d1]));
+    let peer = SocketAddrV4::new(quoted.dst, to);
+    let inner = cx.get(&UDP).pcbs.lock(cx);
+    if let Some(so) = inner.table.connected(quoted.src, from, peer) {
+        so.set_error(cx, kind.into());
+    }
+}

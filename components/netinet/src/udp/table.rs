@@ -1,0 +1,246 @@
+//! Endpoints, and who gets a datagram.
+//!
+//! * [`Table::insert`], [`Table::bind`], [`Table::connect`], [`Table::remove`].
+//! * [`Table::lookup`]: the one endpoint that a packet to one host is for.
+//! * [`Table::matches`]: all that a packet to everybody is for.
+//! * [`Table::choose_port`]: one that nobody has.
+//!
+//! Endpoints are found by local port; those of one port are looked at one by one.
+//!
+//! Locking: none; the owner guards it. Memory: [`Table::cost`] says what to charge beforehand.
+//! Sources: RFC 1122 §4.1.3.5 (wildcard addresses); RFC 6056 §3.3.1; NetBSD in_pcb.c;
+//! Linux ip(7) (SO_REUSEADDR).
+
+use core::hash::{BuildHasherDefault, Hasher};
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::ops::RangeInclusive;
+
+use hashbrown::HashMap;
+use slab::Slab;
+use smallvec::SmallVec;
+
+/// Names an endpoint in its table.
+pub(crate) type Key = usize;
+
+/// Where a socket is, and what it talks to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Endpoint {
+    /// The address; unspecified: every one of this kernel's.
+    pub(crate) local: Ipv4Addr,
+    /// The port; 0: none yet.
+    pub(crate) port: u16,
+    /// The only one that it hears, if it is connected.
+    pub(crate) peer: Option<SocketAddrV4>,
+}
+
+impl Endpoint {
+    const NOWHERE: Self = Self { local: Ipv4Addr::UNSPECIFIED, port: 0, peer: None };
+
+    /// How exactly this endpoint is meant; `None` if it is not.
+    fn score(&self, dst: Ipv4Addr, from: SocketAddrV4) -> Option<u8> {
+        let peer = match self.peer {
+            Some(peer) if peer == from => 2,
+            Some(_) => return None,
+            None => 0,
+        };
+        match self.local {
+            local if local == dst => Some(peer + 1),
+            local if local.is_unspecified() => Some(peer),
+            _ => None,
+        }
+    }
+}
+
+struct Entry<S> {
+    at: Endpoint,
+    /// The address was chosen by `connect`, and goes with the peer.
+    borrowed: bool,
+    /// Shares its address with others that also would.
+    reuse: bool,
+    owner: S,
+}
+
+/// Why an endpoint did not get what it asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum TableError {
+    /// Somebody else has it.
+    InUse,
+    /// The endpoint has a port already, or is not in the table.
+    Bound,
+}
+
+/// Ports are spread evenly enough by themselves; a multiplication moves them to the high bits.
+#[derive(Default)]
+struct PortHasher(u64);
+
+impl Hasher for PortHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|b| self.write_u16(u16::from(*b)));
+    }
+
+    fn write_u16(&mut self, n: u16) {
+        self.0 = (self.0 ^ u64::from(n)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+type Ports = HashMap<u16, SmallVec<[Key; 2]>, BuildHasherDefault<PortHasher>>;
+
+/// Endpoints of one protocol.
+pub(crate) struct Table<S> {
+    entries: Slab<Entry<S>>,
+    ports: Ports,
+}
+
+impl<S> Table<S> {
+    /// An empty table; it holds no memory.
+    pub(crate) fn new() -> Self {
+        Self { entries: Slab::new(), ports: HashMap::default() }
+    }
+
+    /// How many endpoints there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The most memory that a table of `n` endpoints takes.
+    pub(crate) fn cost(n: usize) -> usize {
+        // Both parts double as they grow; a port costs a slot, one in eight of which stays empty,
+        // a byte of metadata, and a place in a list that doubles too.
+        let each =
+            size_of::<Entry<S>>() + 8 + 2 * (size_of::<(u16, SmallVec<[Key; 2]>)>() + 1) + 16;
+        if n == 0 { 0 } else { n.next_power_of_two().max(4).saturating_mul(each) }
+    }
+
+    /// A new endpoint, nowhere yet.
+    pub(crate) fn insert(&mut self, owner: S) -> Key {
+        let at = Endpoint::NOWHERE;
+        self.entries.insert(Entry { at, borrowed: false, reuse: false, owner })
+    }
+
+    /// Takes an endpoint out.
+    pub(crate) fn remove(&mut self, key: Key) -> Option<S> {
+        let entry = self.entries.try_remove(key)?;
+        if let Some(keys) = self.ports.get_mut(&entry.at.port) {
+            keys.retain(|k| *k != key);
+            if keys.is_empty() {
+                self.ports.remove(&entry.at.port);
+            }
+        }
+        if self.entries.is_empty() {
+            *self = Self::new();
+        }
+        Some(entry.owner)
+    }
+
+    /// Where an endpoint is.
+    pub(crate) fn endpoint(&self, key: Key) -> Endpoint {
+        self.entries.get(key).map_or(Endpoint::NOWHERE, |e| e.at)
+    }
+
+    fn of_port(&self, port: u16) -> impl DoubleEndedIterator<Item = (Key, &Entry<S>)> {
+        let keys = self.ports.get(&port).map(SmallVec::as_slice).unwrap_or_default();
+        keys.iter().filter_map(|k| self.entries.get(*k).map(|e| (*k, e)))
+    }
+
+    /// Whether `local` and `port` can be had: nobody has them, or all who overlap would share.
+    pub(crate) fn is_free(&self, local: Ipv4Addr, port: u16, reuse: bool) -> bool {
+        let overlaps = |a: Ipv4Addr| a == local || a.is_unspecified() || local.is_unspecified();
+        self.of_port(port).all(|(_, e)| !overlaps(e.at.local) || (reuse && e.reuse))
+    }
+
+    /// Gives an endpoint its address and port.
+    pub(crate) fn bind(
+        &mut self,
+        key: Key,
+        local: Ipv4Addr,
+        port: u16,
+        reuse: bool,
+    ) -> Result<(), TableError> {
+        if !self.is_free(local, port, reuse) {
+            return Err(TableError::InUse);
+        }
+        let entry = self.entries.get_mut(key).filter(|e| e.at.port == 0);
+        let entry = entry.ok_or(TableError::Bound)?;
+        entry.at = Endpoint { local, port, ..entry.at };
+        (entry.reuse, entry.borrowed) = (reuse, false);
+        self.ports.entry(port).or_default().push(key);
+        Ok(())
+    }
+
+    /// Gives an endpoint, which has a port, a peer, and `local` as its address if it has none.
+    pub(crate) fn connect(
+        &mut self,
+        key: Key,
+        local: Ipv4Addr,
+        peer: SocketAddrV4,
+    ) -> Result<(), TableError> {
+        let entry = self.entries.get(key).filter(|e| e.at.port != 0).ok_or(TableError::Bound)?;
+        let borrowed = entry.borrowed || entry.at.local.is_unspecified();
+        let local = if borrowed { local } else { entry.at.local };
+        let at = Endpoint { local, port: entry.at.port, peer: Some(peer) };
+        if self.of_port(at.port).any(|(k, e)| k != key && e.at == at) {
+            return Err(TableError::InUse);
+        }
+        if let Some(entry) = self.entries.get_mut(key) {
+            (entry.at, entry.borrowed) = (at, borrowed);
+        }
+        Ok(())
+    }
+
+    /// Takes the peer away; false if there was none.
+    pub(crate) fn disconnect(&mut self, key: Key) -> bool {
+        let Some(entry) = self.entries.get_mut(key) else { return false };
+        if core::mem::take(&mut entry.borrowed) {
+            entry.at.local = Ipv4Addr::UNSPECIFIED;
+        }
+        entry.at.peer.take().is_some()
+    }
+
+    /// A port in `range` that nobody has at `local`, tried from a random one on.
+    pub(crate) fn choose_port(
+        &self,
+        local: Ipv4Addr,
+        range: RangeInclusive<u16>,
+        random: u32,
+    ) -> Option<u16> {
+        // RFC 6056 §3.3.1, algorithm 1.
+        let (min, max) = (u32::from(*range.start()), u32::from(*range.end()));
+        let count = max.checked_sub(min)? + 1;
+        (0..count)
+            .map(|i| min + (random % count + i) % count)
+            .filter_map(|port| u16::try_from(port).ok())
+            .find(|port| self.is_free(local, *port, false))
+    }
+
+    /// Who gets a packet from `from` to `dst` and `port`: who is connected to the sender before
+    /// who is not, who has the address before who has them all, and of equals the latest.
+    pub(crate) fn lookup(&self, dst: Ipv4Addr, port: u16, from: SocketAddrV4) -> Option<&S> {
+        let scored = self.of_port(port).filter_map(|(_, e)| Some((e.at.score(dst, from)?, e)));
+        scored.max_by_key(|(score, _)| *score).map(|(_, e)| &e.owner)
+    }
+
+    /// Everybody who wants such a packet.
+    pub(crate) fn matches(
+        &self,
+        dst: Ipv4Addr,
+        port: u16,
+        from: SocketAddrV4,
+    ) -> impl Iterator<Item = &S> {
+        self.of_port(port)
+            .filter(move |(_, e)| e.at.score(dst, from).is_some())
+            .map(|(_, e)| &e.owner)
+    }
+
+    /// Who is connected from `local` and `port` to `peer`.
+    pub(crate) fn connected(&self, local: Ipv4Addr, port: u16, peer: SocketAddrV4) -> Option<&S> {
+        let at = Endpoint { local, port, peer: Some(peer) };
+        self.of_port(port).find(|(_, e)| e.at == at).map(|(_, e)| &e.owner)
+    }
+}
+
+#[cfg(test)]
+mod tests;
