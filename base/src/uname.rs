@@ -10,8 +10,19 @@ use crate::{Cx, Errno};
 pub const SYSNAME: &str = "anykernel";
 /// Its release.
 pub const RELEASE: &str = env!("CARGO_PKG_VERSION");
-/// The machine.
-pub const MACHINE: &str = "x86_64";
+cfg_if::cfg_if! {
+    if #[cfg(target_arch = "x86_64")] {
+        /// The machine.
+        pub const MACHINE: &str = "x86_64";
+    } else if #[cfg(target_arch = "aarch64")] {
+        /// The machine.
+        pub const MACHINE: &str = "aarch64";
+    } else {
+        /// The machine.
+        pub const MACHINE: &str = "unknown";
+    }
+}
+
 /// The longest host name, in bytes (Linux's HOST_NAME_MAX).
 pub const HOSTNAME_MAX: usize = 64;
 

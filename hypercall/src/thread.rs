@@ -17,8 +17,11 @@ pub trait Join: Send {
 /// Threads, made on demand only: a kernel that does nothing has none.
 pub trait Threads {
     /// Starts a thread that runs `main`. Never blocks for long.
-    fn spawn(&self, name: &str, main: Box<dyn FnOnce() + Send>)
-    -> Result<Box<dyn Join>, SpawnError>;
+    fn spawn(
+        &self,
+        name: &str,
+        main: Box<dyn FnOnce() + Send>,
+    ) -> Result<Box<dyn Join>, SpawnError>;
 
     /// A number that names the calling thread among those alive; never 0.
     fn current(&self) -> u64;
