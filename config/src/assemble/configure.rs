@@ -1,14 +1,17 @@
 //! The part of an assembled kernel that sets it up: one function of direct calls.
 //!
-//! The calls are to the kernel's own interfaces (`base::sysctl`, `net`, `netinet`), which are
-//! linked anyhow where the configuration needs them; there is no interpreter of configurations
-//! in a kernel. This file is the only place that knows those interfaces' names.
+//! The calls are to the kernel's own interfaces (`base::sysctl`, `net`), which are linked anyhow where the
+//! configuration needs them; there is no interpreter of configurations in a kernel. This file is
+//! the only place that knows those interfaces' names.
 //!
 //! Locking: none.
 
 use std::net::Ipv4Addr;
 
 use crate::file::{File, Interface, Route, Sysctl, Value};
+
+const IFNET: &str = "net::ifnet::config";
+const ROUTE: &str = "net::route::config";
 
 pub(super) fn text(file: &File) -> String {
     let mut lines = Vec::new();
@@ -40,28 +43,29 @@ fn interface(interface: &Interface) -> Vec<String> {
     // lo0 is there when the net faction is; others are made.
     let mut calls = match name.as_str() {
         "lo0" => Vec::new(),
-        _ => vec![format!("net::ifnet::create(l, {name:?})")],
+        _ => vec![format!("{IFNET}::create(l, {name:?})")],
     };
     if let Some(linkstr) = &interface.linkstr {
-        calls.push(format!("net::ifnet::set_linkstr(l, {name:?}, {linkstr:?})"));
+        calls.push(format!("{IFNET}::set_linkstr(l, {name:?}, {linkstr:?})"));
     }
     if let Some(mtu) = interface.mtu {
-        calls.push(format!("net::ifnet::set_mtu(l, {name:?}, {mtu})"));
+        calls.push(format!("{IFNET}::set_mtu(l, {name:?}, {mtu})"));
     }
     for net in &interface.inet {
-        let (address, length) = (array(net.addr()), net.prefix_len());
-        calls.push(format!("netinet::ifaddr::add(l, {name:?}, {address}, {length})"));
+        let (address, length) = (address_of(net.addr()), net.prefix_len());
+        calls.push(format!("{IFNET}::add_addr(l, {name:?}, {address}.into(), {length})"));
     }
-    calls.push(format!("net::ifnet::set_up(l, {name:?}, {})", interface.up));
+    calls.push(format!("{IFNET}::set_up(l, {name:?}, {})", interface.up));
     calls
 }
 
 fn route(Route { to, via }: &Route) -> String {
-    let (network, length) = (array(to.network()), to.prefix_len());
-    format!("netinet::route::add(l, {network}, {length}, {})", array(*via))
+    let (network, length) = (address_of(to.network()), to.prefix_len());
+    let to = format!("{ROUTE}::Prefix4 {{ addr: {network}, len: {length} }}");
+    format!("{ROUTE}::add(l, {to}, {})", address_of(*via))
 }
 
-fn array(address: Ipv4Addr) -> String {
+fn address_of(address: Ipv4Addr) -> String {
     let [a, b, c, d] = address.octets();
-    format!("[{a}, {b}, {c}, {d}]")
+    format!("core::net::Ipv4Addr::new({a}, {b}, {c}, {d})")
 }

@@ -49,25 +49,28 @@ pub(super) fn text(
         }
     };
     text += "[dependencies]\n";
-    dependency(&mut text, "base", "anykernel-base", &root.join("base"));
+    dependency(&mut text, "base", "anykernel-base", &root.join("base"), "");
     if form == Form::Program {
-        dependency(&mut text, "config", "anykernel-config", &root.join("config"));
+        // Of this package a kernel needs its main, not the assembler.
+        let config = root.join("config");
+        let lean = ", default-features = false";
+        dependency(&mut text, "config", "anykernel-config", &config, lean);
         let linux = root.join("hypercall").join("linux");
-        dependency(&mut text, "linux", "anykernel-hypercall-linux", &linux);
+        dependency(&mut text, "linux", "anykernel-hypercall-linux", &linux, "");
     }
     for component in closure.components.iter().filter_map(|name| catalogue.get(name)) {
-        dependency(&mut text, &component.name, &component.package, &component.path);
+        dependency(&mut text, &component.name, &component.package, &component.path, "");
     }
     text += "\n[workspace]\n\n";
     text += profile;
     text
 }
 
-fn dependency(text: &mut String, name: &str, package: &str, path: &Path) {
+fn dependency(text: &mut String, name: &str, package: &str, path: &Path, more: &str) {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let (package, path) = (quoted(package), quoted(&path.display().to_string()));
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "{name} = {{ package = {package}, path = {path} }}");
+    let _ = writeln!(text, "{name} = {{ package = {package}, path = {path}{more} }}");
 }
 
 fn quoted(text: &str) -> String {

@@ -75,12 +75,12 @@ pub fn options() -> base::Options<'static> {
 pub fn configure(l: &mut base::Lwp<'_>) -> Result<(), base::Errno> {
     base::sysctl::set(l, "net.inet.ip.forwarding", base::sysctl::Value::Int(1))?;
     base::sysctl::set(l, "kern.domainname", base::sysctl::Value::Text("example".into()))?;
-    net::ifnet::create(l, "shmif0")?;
-    net::ifnet::set_linkstr(l, "shmif0", "bus")?;
-    net::ifnet::set_mtu(l, "shmif0", 1280)?;
-    netinet::ifaddr::add(l, "shmif0", [10, 0, 0, 1], 24)?;
-    net::ifnet::set_up(l, "shmif0", true)?;
-    netinet::route::add(l, [0, 0, 0, 0], 0, [10, 0, 0, 2])?;
+    net::ifnet::config::create(l, "shmif0")?;
+    net::ifnet::config::set_linkstr(l, "shmif0", "bus")?;
+    net::ifnet::config::set_mtu(l, "shmif0", 1280)?;
+    net::ifnet::config::add_addr(l, "shmif0", core::net::Ipv4Addr::new(10, 0, 0, 1).into(), 24)?;
+    net::ifnet::config::set_up(l, "shmif0", true)?;
+    net::route::config::add(l, net::route::config::Prefix4 { addr: core::net::Ipv4Addr::new(0, 0, 0, 0), len: 0 }, core::net::Ipv4Addr::new(10, 0, 0, 2))?;
     Ok(())
 }
 

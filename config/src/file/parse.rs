@@ -11,7 +11,7 @@ use crate::topology::route;
 use crate::{inet, nearest};
 
 /// A host name of the system interface has at most this many bytes (NetBSD's MAXHOSTNAMELEN).
-const MAX_HOSTNAME: usize = 255;
+const MAX_HOSTNAME: usize = base::uname::HOSTNAME_MAX;
 
 pub(super) fn file(path: &str, text: &str) -> Result<File, Error> {
     let document = Document::parse(path, text)?;

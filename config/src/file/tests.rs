@@ -119,7 +119,7 @@ fn mistakes_name_the_place_and_the_nearest_word() {
         (
             "hostname = \"edge.example\"",
             "hostname = \"\"",
-            "f.toml:8:12: a host name has 1 to 255 bytes, none of them control",
+            "f.toml:8:12: a host name has 1 to 64 bytes, none of them control",
         ),
         (
             "ip.ttl = 64",

@@ -1,0 +1,2 @@
+//! Placeholder, replaced within this session.
+fn main() {}
