@@ -7,6 +7,13 @@
 //! 3. they run on the CPU on which they were scheduled;
 //! 4. they run only after the interrupt that scheduled them has finished.
 //!
+//! ```
+//! fn thread(l: &mut base::Lwp<'_>) { l.sleep_until(l.now()); }
+//! ```
+//! ```compile_fail
+//! fn softint(cx: &base::Cx<'_>) { cx.sleep_until(cx.now()); }
+//! ```
+//!
 //! A layer defines one with `softint!` and schedules it with [`schedule`].
 //!
 //! Locking: none; the mask is the CPU's own. Sources: NetBSD softint(9).
