@@ -68,6 +68,7 @@ net::domain! {
         name: "inet",
         component: "netinet",
         check_address: domain::check_address,
+        is_local: domain::is_local,
         address_added: domain::address_added,
         address_up: domain::address_up,
         address_removed: domain::address_removed,

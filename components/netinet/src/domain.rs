@@ -7,7 +7,7 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use base::{Cx, KArc, Lwp};
 use net::ifnet::{IfAddr, IfError, IfFlags, IfKind, Ifnet};
-use net::route::config::{Prefix4, RouteError, insert, retain, withdraw};
+use net::route::config::{Prefix4, RouteError, get, insert, retain, withdraw};
 use net::route::{Route, RouteKind};
 
 use crate::arp;
@@ -30,6 +30,12 @@ pub(crate) fn check_address(addr: IfAddr) -> Result<(), IfError> {
     };
     let ok = (1..=32).contains(&addr.prefix) && (1..224).contains(&first) && !edge;
     if ok { Ok(()) } else { Err(IfError::Invalid) }
+}
+
+/// Whether an interface has exactly that address.
+pub(crate) fn is_local(cx: &Cx<'_>, addr: IpAddr) -> bool {
+    let IpAddr::V4(a) = addr else { return false };
+    get(cx, a).is_ok_and(|(to, route)| to.len == 32 && route.kind == RouteKind::Local)
 }
 
 /// The routes that an address makes.

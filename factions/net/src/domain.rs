@@ -5,6 +5,8 @@
 //! Locking: called with `Rank::Config` held, by who changes an interface.
 //! Sources: NetBSD sys/domain.h.
 
+use core::net::IpAddr;
+
 use base::{Cx, KArc, Lwp};
 use linkme::distributed_slice;
 
@@ -27,6 +29,8 @@ pub struct Domain {
     pub component: &'static str,
     /// Whether an interface may have the address.
     pub check_address: fn(addr: IfAddr) -> Result<(), IfError>,
+    /// Whether this kernel has the address, on any interface.
+    pub is_local: fn(cx: &Cx<'_>, addr: IpAddr) -> bool,
     /// An interface got an address: makes the routes that follow from it.
     pub address_added: fn(l: &mut Lwp<'_>, ifp: &KArc<Ifnet>, addr: IfAddr) -> Result<(), IfError>,
     /// The interface is up with the address: tells the neighbours.

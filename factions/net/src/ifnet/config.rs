@@ -114,10 +114,8 @@ pub fn add_addr(l: &mut Lwp<'_>, name: &str, addr: IpAddr, prefix: u8) -> Result
         let new = IfAddr { addr, prefix };
         let domain = domain_of(l, addr)?;
         (domain.check_address)(new)?;
-        for other in list(l) {
-            if other.addrs(l).iter().any(|a| a.addr == addr) {
-                return Err(IfError::Exists);
-            }
+        if (domain.is_local)(l, addr) {
+            return Err(IfError::Exists);
         }
         ifp.addrs(l).push(new)?;
         if let Err(e) = (domain.address_added)(l, &ifp, new) {

@@ -17,24 +17,36 @@ pub struct Ifnets {
 }
 
 struct List {
+    /// In the order of their indices, which only grow.
     ifnets: KVec<KArc<Ifnet>>,
+    /// The same, in the order of their names: a hub has thousands.
+    names: KVec<KArc<Ifnet>>,
     next_index: u32,
+}
+
+impl List {
+    fn position(&self, name: &str) -> Result<usize, usize> {
+        self.names.binary_search_by(|i| i.name().cmp(name))
+    }
 }
 
 impl Ifnets {
     pub(crate) fn new(cx: &Cx<'_>) -> Self {
-        let list = List { ifnets: KVec::new(cx), next_index: 1 };
+        let list = List { ifnets: KVec::new(cx), names: KVec::new(cx), next_index: 1 };
         Self { list: IntrMutex::new(cx, Rank::Ifnets, list) }
     }
 
     /// The interface called `name`.
     pub fn by_name(&self, cx: &Cx<'_>, name: &str) -> Option<KArc<Ifnet>> {
-        self.list.lock(cx).ifnets.iter().find(|i| i.name() == name).cloned()
+        let list = self.list.lock(cx);
+        list.names.get(list.position(name).ok()?).cloned()
     }
 
     /// The interface with that index.
     pub fn by_index(&self, cx: &Cx<'_>, index: u32) -> Option<KArc<Ifnet>> {
-        self.list.lock(cx).ifnets.iter().find(|i| i.index() == index).cloned()
+        let list = self.list.lock(cx);
+        let at = list.ifnets.binary_search_by_key(&index, |i| i.index()).ok()?;
+        list.ifnets.get(at).cloned()
     }
 
     /// The `n`th interface, from 0.
@@ -44,8 +56,9 @@ impl Ifnets {
 
     pub(super) fn remove(&self, cx: &Cx<'_>, ifp: &Ifnet) {
         let mut list = self.list.lock(cx);
-        let at = list.ifnets.iter().position(|i| i.index() == ifp.index());
-        let gone = at.map(|i| list.ifnets.remove(i));
+        let at = list.ifnets.binary_search_by_key(&ifp.index(), |i| i.index()).ok();
+        let named = list.position(ifp.name()).ok();
+        let gone = (at.map(|i| list.ifnets.remove(i)), named.map(|i| list.names.remove(i)));
         drop(list);
         ifp.gone.store(true, Ordering::Relaxed);
         drop(gone);
@@ -63,9 +76,9 @@ pub(crate) fn attach(
 ) -> Result<KArc<Ifnet>, IfError> {
     let ifnets = &cx.get(&NET).ifnets;
     let mut list = ifnets.list.lock(cx);
-    if list.ifnets.iter().any(|i| i.name == name) {
-        return Err(IfError::Exists);
-    }
+    let Err(place) = list.position(name.as_str()) else { return Err(IfError::Exists) };
+    list.names.reserve(1)?;
+    list.ifnets.reserve(1)?;
     let ifp = kmem::arc(
         cx,
         Ifnet {
@@ -83,6 +96,7 @@ pub(crate) fn attach(
             taps: IntrMutex::new(cx, Rank::Tap, KVec::new(cx)),
         },
     )?;
+    list.names.insert(place, ifp.clone())?;
     list.ifnets.push(ifp.clone())?;
     list.next_index = list.next_index.wrapping_add(1).max(1);
     Ok(ifp)
