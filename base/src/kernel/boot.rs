@@ -189,7 +189,7 @@ fn run_phases(l: &mut Lwp<'_>) -> Result<(), BootError> {
         for c in components {
             for (_, hook) in c.hooks.iter().filter(|(p, _)| *p == phase) {
                 hook(l).map_err(|error| match error {
-                    Errno::NoMemory => BootError::NoMemory,
+                    Errno::NoMemory | Errno::NoBuffers => BootError::NoMemory,
                     error => BootError::Hook { component: c.name, phase, error },
                 })?;
             }

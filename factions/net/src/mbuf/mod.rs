@@ -327,7 +327,7 @@ impl Packet {
         Ok(copy)
     }
 
-    /// The same for a part: `len` bytes from `start`, sharing clusters where they are big.
+    /// The same for a part: `len` bytes from `start`, sharing clusters where it needs most of them.
     pub fn slice(&self, cx: &Cx<'_>, start: usize, len: usize) -> Result<Packet, NoMemory> {
         let mut part = Packet::new(cx)?;
         let (mut skip, mut left) = (start, len);
@@ -343,6 +343,12 @@ impl Packet {
         for piece in &self.0.tail {
             let (from, n) = take(piece.len(), &mut skip, &mut left);
             if n == 0 {
+                continue;
+            }
+            // A packet is charged for the whole of a cluster that it shares: for a small part of
+            // one that would be many times what a copy costs.
+            if n < piece.cluster.bytes().len() / 2 {
+                part.append(piece.bytes().get(from..from + n).unwrap_or_default())?;
                 continue;
             }
             part.0.account.take(piece.cluster.cost())?;
