@@ -34,7 +34,7 @@ pub fn configure(node: &Node, i: u8, n: u8) -> Result<(), Errno> {
     if i > 1 {
         node.route(addr(1, 0), 24, addr(i, 2))?;
     }
-    if i + 1 < n {
+    if i < n - 1 {
         node.route(addr(n, 0), 24, addr(i + 1, 1))?;
     }
     Ok(())

@@ -53,6 +53,8 @@ pub struct Answer {
 pub struct Ping {
     /// Whom.
     pub dst: Ipv4Addr,
+    /// From which address; `None`: as the route says.
+    pub src: Option<Ipv4Addr>,
     /// Hops.
     pub ttl: u8,
     /// Bytes of data.
@@ -67,11 +69,11 @@ impl Ping {
     /// A ping of `dst` with the usual values.
     pub fn new(dst: impl Into<Ipv4Addr>) -> Ping {
         let wait = Duration::from_secs(10);
-        Ping { dst: dst.into(), ttl: 255, size: 56, dont_fragment: false, wait }
+        Ping { dst: dst.into(), src: None, ttl: 255, size: 56, dont_fragment: false, wait }
     }
 }
 
-/// Hears ICMP messages on all interfaces of a node.
+/// Hears ICMP messages on all interfaces of a node; of one that was cut, the first piece.
 struct Ears {
     queue: WaitQueue,
     heard: Mutex<Vec<(u16, Answer)>>,
@@ -86,7 +88,8 @@ impl Tap for Ears {
             (IfKind::Ethernet, Some((_, _, TYPE_IP, payload))) => Ip::parse(payload),
             _ => None,
         };
-        let Some((ip, icmp)) = ip.and_then(|ip| ip.icmp().map(|icmp| (ip, icmp))) else { return };
+        let heard = ip.and_then(|ip| ip.icmp_beginning().map(|icmp| (ip, icmp)));
+        let Some((ip, icmp)) = heard else { return };
         if let (Some(seq), false) = (icmp.seq(), icmp.kind == 8) {
             let (kind, code) = (icmp.kind, icmp.code);
             let answer = Answer { from: ip.src, kind, code, ttl: ip.ttl, at: cx.now() };
@@ -172,7 +175,7 @@ impl Node {
             let ears = self.listen(l)?;
             let packet = Packet::from_slice(l, &message)?;
             let sending = Send {
-                src: None,
+                src: how.src,
                 dst: how.dst,
                 protocol: crate::wire::ICMP,
                 ttl: how.ttl,

@@ -128,10 +128,16 @@ impl Ip {
 
     /// The ICMP message that it carries, if it is whole and its checksum right.
     pub fn icmp(&self) -> Option<Icmp> {
-        if self.protocol != ICMP || self.more || self.offset != 0 {
-            return None;
+        let whole = self.protocol == ICMP && !self.more && self.offset == 0;
+        whole.then(|| Icmp::parse(&self.payload)).flatten()
+    }
+
+    /// The same, or the beginning of one that was cut; then its checksum says nothing.
+    pub fn icmp_beginning(&self) -> Option<Icmp> {
+        if self.protocol == ICMP && self.more && self.offset == 0 {
+            return Icmp::split(&self.payload);
         }
-        Icmp::parse(&self.payload)
+        self.icmp()
     }
 }
 
@@ -164,11 +170,15 @@ impl Icmp {
         m
     }
 
-    /// Reads a message.
+    /// Reads a message; `None` if its checksum is wrong.
     pub fn parse(bytes: &[u8]) -> Option<Icmp> {
-        let head: &[u8; 8] = bytes.first_chunk()?;
+        Icmp::split(bytes).filter(|_| checksum(bytes) == 0)
+    }
+
+    fn split(bytes: &[u8]) -> Option<Icmp> {
+        let (head, data) = bytes.split_first_chunk::<8>()?;
         let [kind, code, _, _, word @ ..] = *head;
-        (checksum(bytes) == 0).then(|| Icmp { kind, code, word, data: bytes[8..].to_vec() })
+        Some(Icmp { kind, code, word, data: data.to_vec() })
     }
 
     /// The sequence number of an echo, its own or that of the one that an error quotes.

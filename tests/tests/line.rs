@@ -2,6 +2,7 @@
 
 use tests::Lab;
 use tests::line::{addr, line};
+use tests::node::Ping;
 
 #[test]
 fn two_hundred_and_fifty_five_nodes_with_two_hundred_seeds() {
@@ -24,7 +25,8 @@ fn course(seed: u64) -> u64 {
         let nodes = line(lab, 50);
         lab.sim().faults().reorder(500_000, std::time::Duration::from_millis(3));
         nodes[49].ping(addr(1, 1)).unwrap();
-        nodes[24].ping(addr(1, 1)).unwrap();
+        let back = Ping { src: Some(addr(1, 1)), ..Ping::new(addr(50, 1)) };
+        nodes[0].ping_with(back).unwrap();
         lab.sim().trace_hash()
     })
 }
@@ -43,5 +45,7 @@ fn a_line_on_the_linux_host() {
     for _ in 0..20 {
         assert_eq!(nodes[254].ping(addr(1, 1)).unwrap().ttl, 2);
     }
-    assert_eq!(nodes[0].ping(addr(255, 1)).unwrap().from, addr(255, 1));
+    // The last one knows no way back to any address of the first but this.
+    let back = Ping { src: Some(addr(1, 1)), ..Ping::new(addr(255, 1)) };
+    assert_eq!(nodes[0].ping_with(back).unwrap().from, addr(255, 1));
 }
