@@ -127,7 +127,7 @@ fn sys_sethostname(l: &mut Lwp<'_>, a: &[u64; 6], m: &mut dyn SysMemory) -> Resu
     }
     let mut name = [0; uname::HOSTNAME_MAX];
     let name = usize::try_from(a[1]).ok().and_then(|n| name.get_mut(..n)).ok_or(Errno::Invalid)?;
-    m.copyin(a[0], name)?;
+    copyin(m, a[0], name)?;
     uname::set_hostname(l, core::str::from_utf8(name).map_err(|_| Errno::Invalid)?)?;
     Ok(0)
 }
@@ -140,18 +140,28 @@ fn buffer(l: &Lwp<'_>, len: u64) -> Result<KVec<u8>, Errno> {
     Ok(buffer)
 }
 
+/// Copies from the client; nothing at all may come from anywhere.
+fn copyin(m: &mut dyn SysMemory, from: u64, to: &mut [u8]) -> Result<(), Errno> {
+    if to.is_empty() { Ok(()) } else { m.copyin(from, to) }
+}
+
+/// Copies to the client.
+fn copyout(m: &mut dyn SysMemory, from: &[u8], to: u64) -> Result<(), Errno> {
+    if from.is_empty() { Ok(()) } else { m.copyout(from, to) }
+}
+
 fn sys_read(l: &mut Lwp<'_>, a: &[u64; 6], m: &mut dyn SysMemory) -> Result<u64, Errno> {
     let file = l.proc().fds().get(l, fd(a[0])?)?;
     let mut buf = buffer(l, a[2])?;
     let n = file.read(l, &mut Uio::into(&mut [&mut buf[..]]))?;
-    m.copyout(buf.get(..n).unwrap_or_default(), a[1])?;
+    copyout(m, buf.get(..n).unwrap_or_default(), a[1])?;
     Ok(n as u64)
 }
 
 fn sys_write(l: &mut Lwp<'_>, a: &[u64; 6], m: &mut dyn SysMemory) -> Result<u64, Errno> {
     let file = l.proc().fds().get(l, fd(a[0])?)?;
     let mut buf = buffer(l, a[2])?;
-    m.copyin(a[1], &mut buf)?;
+    copyin(m, a[1], &mut buf)?;
     file.write(l, &mut Uio::from(&[&buf[..]])).map(|n| n as u64)
 }
 
@@ -168,11 +178,11 @@ fn sys_ioctl(l: &mut Lwp<'_>, a: &[u64; 6], m: &mut dyn SysMemory) -> Result<u64
     };
     let mut data = SmallVec::<[u8; 64]>::from_elem(0, size);
     if reads {
-        m.copyin(a[2], &mut data)?;
+        copyin(m, a[2], &mut data)?;
     }
     file.ops().ioctl(l, request, &mut data)?;
     if writes {
-        m.copyout(&data, a[2])?;
+        copyout(m, &data, a[2])?;
     }
     Ok(0)
 }
@@ -213,7 +223,7 @@ fn sys_fcntl(l: &mut Lwp<'_>, a: &[u64; 6], _: &mut dyn SysMemory) -> Result<u64
 fn sys_poll(l: &mut Lwp<'_>, a: &[u64; 6], m: &mut dyn SysMemory) -> Result<u64, Errno> {
     let count = usize::try_from(a[1]).ok().filter(|n| *n <= 1 << 16).ok_or(Errno::Invalid)?;
     let mut raw = buffer(l, count as u64 * 8)?;
-    m.copyin(a[0], &mut raw)?;
+    copyin(m, a[0], &mut raw)?;
     let mut fds = KVec::new(l);
     for [f0, f1, f2, f3, e0, e1, _, _] in raw.as_chunks().0 {
         fds.push(PollFd {
@@ -226,7 +236,7 @@ fn sys_poll(l: &mut Lwp<'_>, a: &[u64; 6], m: &mut dyn SysMemory) -> Result<u64,
     for (raw, p) in raw.as_chunks_mut::<8>().0.iter_mut().zip(fds.iter()) {
         [raw[6], raw[7]] = p.revents.bits().to_ne_bytes();
     }
-    m.copyout(&raw, a[0])?;
+    copyout(m, &raw, a[0])?;
     Ok(ready as u64)
 }
 
