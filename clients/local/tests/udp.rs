@@ -59,7 +59,8 @@ fn rfc768_every_length_arrives_whole() {
         for len in [0, 1, 168, 169, 1472, 1473, 9000, 65_507] {
             let data: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
             assert_eq!(client.send(&data).unwrap(), len);
-            assert_eq!(server.recv(&mut buf).unwrap(), len, "{len}");
+            let got = server.recv(&mut buf).unwrap_or_else(|e| panic!("{len} bytes: {e}"));
+            assert_eq!(got, len);
             assert_eq!(buf[..len], data, "{len}");
         }
         fails_with(client.send(&vec![0; 65_508]), Errno::MessageSize);

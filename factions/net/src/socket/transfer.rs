@@ -16,6 +16,10 @@ use crate::mbuf::{BUFFER, HEADROOM};
 /// Data that fits into a packet's own buffer.
 const SMALL: usize = BUFFER - HEADROOM;
 
+/// Bytes of a cluster. A packet is charged for each cluster that it refers to, so the pieces of one
+/// that is fragmented should refer to little beside their own data.
+const CLUSTER: usize = 2048;
+
 /// The longest part of a stream that is put into the send buffer at once.
 const PART: usize = 64 << 10;
 
@@ -141,8 +145,8 @@ pub(super) fn send(
     let len = data.iter().map(|d| d.len()).fold(0_usize, usize::saturating_add);
     check_message(l, file, len)?;
     let mut packet = Packet::new(l)?;
-    for piece in data {
-        packet.append(piece)?;
+    for part in data.iter().flat_map(|piece| piece.chunks(CLUSTER)) {
+        packet.append(part)?;
     }
     file.pcb.send(l, packet, to, flags)?;
     Ok(len)
@@ -210,5 +214,9 @@ fn gather(cx: &Cx<'_>, uio: &mut Uio<'_>, len: usize) -> Result<Packet, SockErro
     let mut big = KVec::new(cx);
     big.resize(len, 0)?;
     uio.copy_out(&mut big);
-    Ok(Packet::from_slice(cx, &big)?)
+    let mut packet = Packet::new(cx)?;
+    for part in big.chunks(CLUSTER) {
+        packet.append(part)?;
+    }
+    Ok(packet)
 }
