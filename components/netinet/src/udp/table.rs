@@ -160,11 +160,13 @@ impl<S> Table<S> {
         port: u16,
         reuse: bool,
     ) -> Result<(), TableError> {
+        if self.entries.get(key).is_none_or(|e| e.at.port != 0) {
+            return Err(TableError::Bound);
+        }
         if !self.is_free(local, port, reuse) {
             return Err(TableError::InUse);
         }
-        let entry = self.entries.get_mut(key).filter(|e| e.at.port == 0);
-        let entry = entry.ok_or(TableError::Bound)?;
+        let entry = self.entries.get_mut(key).ok_or(TableError::Bound)?;
         entry.at = Endpoint { local, port, ..entry.at };
         (entry.reuse, entry.borrowed) = (reuse, false);
         self.ports.entry(port).or_default().push(key);
