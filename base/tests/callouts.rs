@@ -1,5 +1,5 @@
 //! Timers: order, stopping, rescheduling, and how little the host hears of them.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
 mod support;
 

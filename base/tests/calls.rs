@@ -1,5 +1,5 @@
 //! What programs see: system calls, sysctl, messages, names, poll.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
 mod support;
 

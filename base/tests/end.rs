@@ -1,5 +1,5 @@
 //! The end of a kernel: dropped while threads sleep and run in it, from inside, or by a panic.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
 mod support;
 

@@ -1,5 +1,5 @@
 //! Interrupt lines and soft interrupts: the properties that drivers rely on.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
 mod support;
 

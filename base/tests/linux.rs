@@ -1,5 +1,5 @@
 //! Real threads: what only shows when several run at the same time.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
 use std::collections::VecDeque;
 use std::sync::Arc;

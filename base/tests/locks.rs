@@ -1,5 +1,5 @@
 //! Locks and waiting: exclusion, order, interruption, deadlines, foreign contexts.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
 mod support;
 

@@ -1,5 +1,5 @@
 //! The memory account: limits, reclaim, and requests that no machine could fulfil.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
 mod support;
 

@@ -1,5 +1,5 @@
 //! Implicit and bound threads, processes, and what rfork gives a new one.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
 mod support;
 

@@ -1,5 +1,5 @@
 //! What the tests of base share: simulations of several seeds, and a small kind of file.
-#![allow(dead_code, clippy::disallowed_methods)]
+#![allow(dead_code, clippy::disallowed_methods, clippy::disallowed_macros)]
 
 use std::any::Any;
 use std::collections::VecDeque;
