@@ -24,6 +24,11 @@ pub use lab::Lab;
 pub use node::{Answer, Node};
 pub use station::Station;
 
+/// The examples of the project's README, which are run as they stand there.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
 base::kernel!(
     /// Net, netinet, shmif: what most tests boot, whole or in part.
     ROUTER = [net, netinet, shmif]
