@@ -2,7 +2,7 @@
 //!
 //! * [`mbuf`]: packets.  * [`ifnet`]: interfaces, their drivers, cloning, configuration.
 //! * [`ethernet`]: link headers.  * [`netisr`]: from the interrupt to the protocol.
-//! * [`route`]: routing tables.  * [`domain`]: protocol families.
+//! * [`route`]: routing tables.  * [`mod@domain`]: protocol families.
 //! * [`socket`]: sockets, and what a protocol for them is.
 //! * [`loopback`]: `lo0`.  * [`pcap`]: capture files.
 //!

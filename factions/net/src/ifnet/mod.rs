@@ -5,7 +5,7 @@
 //! * [`tap`] is for captures.
 //!
 //! A driver calls [`crate::ethernet::input`] with what arrives; the layer above calls
-//! [`Ifnet::transmit`] with whole frames.
+//! [`transmit`] with whole frames.
 //!
 //! Locking: flags, MTU and counters are words; addresses by `Rank::Ifaddrs`; taps by `Rank::Tap`.
 //! Sources: NetBSD net/if.c, if.h.

@@ -42,6 +42,9 @@ impl SockType {
     }
 }
 
+/// Makes the protocol's side of a new socket.
+pub type Attach = fn(cx: &Cx<'_>, so: &KArc<Socket>) -> Result<KArc<dyn UsrReqs>, SockError>;
+
 /// A protocol.
 pub struct Protosw {
     /// The family, as in `Domain`.
@@ -57,7 +60,7 @@ pub struct Protosw {
     /// The component that it belongs to.
     pub component: &'static str,
     /// Makes the protocol's side of a new socket.
-    pub attach: fn(cx: &Cx<'_>, so: &KArc<Socket>) -> Result<KArc<dyn UsrReqs>, SockError>,
+    pub attach: Attach,
 }
 
 /// The protocols of all components in this binary.
