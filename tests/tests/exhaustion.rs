@@ -42,7 +42,11 @@ impl Refusal {
     /// Runs `f` under it, and what `f` leaves to do.
     fn during<R>(self, lab: &Lab, f: impl FnOnce() -> R) -> R {
         let faults = lab.sim().faults();
-        if self.to_the_end { faults.refuse_from(self.n) } else { faults.refuse_nth_charge(self.n) }
+        if self.to_the_end {
+            faults.refuse_from(self.n)
+        } else {
+            faults.refuse_nth_charge(self.n)
+        }
         let r = f();
         lab.settle();
         faults.clear();
@@ -50,30 +54,23 @@ impl Refusal {
     }
 }
 
-const SETS: [&[&str]; 5] = [
-    &[],
-    &["net"],
-    &["net", "netinet"],
-    &["net", "shmif"],
-    &["net", "netinet", "shmif"],
-];
+const SETS: [&[&str]; 5] =
+    [&[], &["net"], &["net", "netinet"], &["net", "shmif"], &["net", "netinet", "shmif"]];
 
 #[test]
 fn boot() {
     for components in SETS {
         let options = Options { components: Some(components), ..Options::default() };
-        let charges = for_every_charge(
-            |lab, refusal| {
-                // Without memory for the banner there is none; all else is needed.
-                match refusal.during(lab, || lab.boot(&options)) {
-                    Ok(node) if node.dmesg().is_empty() => {}
-                    Ok(_) => assert_eq!(lab.sim().faults().refused(), 0),
-                    Err(e) => assert_eq!(e, BootError::NoMemory),
-                }
-                assert_eq!(lab.sim().held(), sim::Held::default());
-                lab.boot(&options).unwrap();
-            },
-        );
+        let charges = for_every_charge(|lab, refusal| {
+            // Without memory for the banner there is none; all else is needed.
+            match refusal.during(lab, || lab.boot(&options)) {
+                Ok(node) if node.dmesg().is_empty() => {}
+                Ok(_) => assert_eq!(lab.sim().faults().refused(), 0),
+                Err(e) => assert_eq!(e, BootError::NoMemory),
+            }
+            assert_eq!(lab.sim().held(), sim::Held::default());
+            lab.boot(&options).unwrap();
+        });
         assert!(charges > 3, "{components:?}: {charges}");
     }
 }
@@ -108,49 +105,44 @@ fn configuration() {
         node.plug("shmif1", "b", ([10, 0, 1, 1], 24))?;
         Ok(node.route([10, 9, 0, 0], 16, [10, 0, 1, 2])?)
     };
-    let charges = for_every_charge(
-        |lab, refusal| {
-            let (node, peer) = (lab.router("node"), lab.router("peer"));
-            peer.plug("shmif0", "a", ([10, 0, 0, 2], 24)).unwrap();
-            lab.settle();
-            if let Err(e) = refusal.during(lab, || set_up(&node)) {
-                assert!(is_exhaustion(e), "{e:?}");
-            }
-            // What was made halfway is taken away, and then all is made again.
-            for name in ["shmif0", "shmif1"] {
-                let _ = node.enter(|l| config::destroy(l, name)).unwrap();
-            }
-            set_up(&node).unwrap();
-            assert_eq!(node.ping([10, 0, 0, 2]).unwrap().kind, 0);
-        },
-    );
+    let charges = for_every_charge(|lab, refusal| {
+        let (node, peer) = (lab.router("node"), lab.router("peer"));
+        peer.plug("shmif0", "a", ([10, 0, 0, 2], 24)).unwrap();
+        lab.settle();
+        if let Err(e) = refusal.during(lab, || set_up(&node)) {
+            assert!(is_exhaustion(e), "{e:?}");
+        }
+        // What was made halfway is taken away, and then all is made again.
+        for name in ["shmif0", "shmif1"] {
+            let _ = node.enter(|l| config::destroy(l, name)).unwrap();
+        }
+        set_up(&node).unwrap();
+        assert_eq!(node.ping([10, 0, 0, 2]).unwrap().kind, 0);
+    });
     assert!(charges > 10, "{charges}");
 }
 
 /// A packet's whole path: near, router, far, and back; link addresses are not known yet.
 fn path(name: &str, ping: Ping, prepare: impl Fn(&Node, &Node, &Node)) {
-    let charges = for_every_charge(
-        |lab, refusal| {
-            let (near, router, far) =
-                (lab.router("near"), lab.router("router"), lab.router("far"));
-            near.plug("shmif0", "left", ([10, 0, 1, 9], 24)).unwrap();
-            far.plug("shmif0", "right", ([10, 0, 2, 9], 24)).unwrap();
-            router.plug("shmif0", "left", (LEFT_ROUTER, 24)).unwrap();
-            router.plug("shmif1", "right", (RIGHT_ROUTER, 24)).unwrap();
-            near.route([0, 0, 0, 0], 0, LEFT_ROUTER).unwrap();
-            far.route([0, 0, 0, 0], 0, RIGHT_ROUTER).unwrap();
-            prepare(&near, &router, &far);
-            lab.settle();
-            match refusal.during(lab, || near.ping_with(ping)) {
-                Ok(_) => {}
-                Err(Errno::TimedOut) => assert_ne!(lab.sim().faults().refused(), 0),
-                Err(e) => assert!(is_exhaustion(e), "{e:?}"),
-            }
-            // What waited for a neighbour that was never asked is given up by and by.
-            let again = (0..8).find_map(|_| near.ping_with(ping).ok());
-            assert!(again.is_some(), "{name}: works again with memory at hand");
-        },
-    );
+    let charges = for_every_charge(|lab, refusal| {
+        let (near, router, far) = (lab.router("near"), lab.router("router"), lab.router("far"));
+        near.plug("shmif0", "left", ([10, 0, 1, 9], 24)).unwrap();
+        far.plug("shmif0", "right", ([10, 0, 2, 9], 24)).unwrap();
+        router.plug("shmif0", "left", (LEFT_ROUTER, 24)).unwrap();
+        router.plug("shmif1", "right", (RIGHT_ROUTER, 24)).unwrap();
+        near.route([0, 0, 0, 0], 0, LEFT_ROUTER).unwrap();
+        far.route([0, 0, 0, 0], 0, RIGHT_ROUTER).unwrap();
+        prepare(&near, &router, &far);
+        lab.settle();
+        match refusal.during(lab, || near.ping_with(ping)) {
+            Ok(_) => {}
+            Err(Errno::TimedOut) => assert_ne!(lab.sim().faults().refused(), 0),
+            Err(e) => assert!(is_exhaustion(e), "{e:?}"),
+        }
+        // What waited for a neighbour that was never asked is given up by and by.
+        let again = (0..8).find_map(|_| near.ping_with(ping).ok());
+        assert!(again.is_some(), "{name}: works again with memory at hand");
+    });
     assert!(charges > 5, "{name}: {charges}");
 }
 

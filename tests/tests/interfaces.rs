@@ -37,7 +37,8 @@ fn names_are_checked() {
                 assert_eq!(create(l, kind), Some(IfError::NoKind), "{kind}");
             }
             let long = "shmif1234567890123";
-            for bad in ["", "0", "shmif", "shmif00", "shmif 0", "shmif-1x", "shmif99999999999", long]
+            for bad in
+                ["", "0", "shmif", "shmif00", "shmif 0", "shmif-1x", "shmif99999999999", long]
             {
                 assert_eq!(create(l, bad), Some(IfError::Invalid), "{bad:?}");
             }

@@ -41,13 +41,13 @@ fn rfc1122_3_2_1_1_and_2_bad_headers_are_dropped_and_counted() {
         wrong_sum[10] ^= 1;
         let bad = [
             wrong_sum,
-            spoil(0, 0x55),                    // version 5
-            spoil(0, 0x05),                    // version 0
-            spoil(0, 0x44),                    // a header of 16 bytes
-            spoil(0, 0x4f),                    // of 60, past the end of the packet
-            spoil(3, 19),                      // shorter than its header
-            spoil(3, good.len() as u8 + 1),    // longer than what arrived
-            spoil(2, 0xff),                    // much longer
+            spoil(0, 0x55),                 // version 5
+            spoil(0, 0x05),                 // version 0
+            spoil(0, 0x44),                 // a header of 16 bytes
+            spoil(0, 0x4f),                 // of 60, past the end of the packet
+            spoil(3, 19),                   // shorter than its header
+            spoil(3, good.len() as u8 + 1), // longer than what arrived
+            spoil(2, 0xff),                 // much longer
             good[..19].to_vec(),
             good[..1].to_vec(),
             vec![],
@@ -392,10 +392,12 @@ fn rfc1812_5_3_4_groups_and_limited_broadcasts_stay_on_the_link() {
 fn frames_for_other_stations_are_not_looked_at() {
     Crossing::run(|c| {
         let other = MacAddr([0x02, 9, 9, 9, 9, 9]);
-        c.router.on("shmif0", |l, ifp| {
-            ifp.change_flags(net::ifnet::IfFlags::PROMISC, net::ifnet::IfFlags::empty());
-            ifp.driver().flags_changed(l, ifp);
-        }).unwrap();
+        c.router
+            .on("shmif0", |l, ifp| {
+                ifp.change_flags(net::ifnet::IfFlags::PROMISC, net::ifnet::IfFlags::empty());
+                ifp.driver().flags_changed(l, ifp);
+            })
+            .unwrap();
         let sent = ethernet(other, c.left.mac, TYPE_IP, &c.across().bytes());
         assert_eq!(c.cross_frame(&sent), (vec![], vec![]), "a capture does not change that");
     });

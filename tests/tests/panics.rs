@@ -64,9 +64,8 @@ fn its_neighbours_go_on(lab: &Lab, kill: impl FnOnce(&Node)) {
     drop(nodes.remove(1));
     let new = lab.router("new");
     tests::line::configure(&new, 2, 6).unwrap();
-    let answered = (0..10).any(|_| {
-        nodes[4].ping_patiently(addr(1, 1), 2).is_ok_and(|a| a.kind == 0)
-    });
+    let answered =
+        (0..10).any(|_| nodes[4].ping_patiently(addr(1, 1), 2).is_ok_and(|a| a.kind == 0));
     assert!(answered, "its neighbours learn the new link address from its announcement");
 }
 
