@@ -1,0 +1,99 @@
+//! A few thousand mutated inputs for the fuzz target `frame`, the same every time, so that the
+//! path from the wire is tried without the fuzzer too. The fuzzer itself: `cargo xtask fuzz`.
+
+use std::net::Ipv4Addr;
+
+use net::MacAddr;
+use tests::crossing::{LEFT, LEFT_ROUTER, RIGHT, RIGHT_ROUTER};
+use tests::frames;
+use tests::random::Random;
+use tests::wire::{Arp, ICMP, Icmp, Ip, TYPE_IP, UDP, ethernet};
+
+/// Well-formed payloads to spoil.
+fn templates() -> Vec<(u8, Vec<u8>)> {
+    let mac = MacAddr([2, 0, 0, 0, 0, 1]);
+    let echo = Ip::echo(LEFT, RIGHT, 1, &[5; 200]);
+    let to_us = Ip { dst: LEFT_ROUTER, ..echo.clone() };
+    let quote = Ip::new(LEFT_ROUTER, LEFT, UDP, vec![0; 8]).bytes();
+    let error = Icmp { kind: 3, code: 4, word: [0, 0, 2, 0], data: quote }.bytes();
+    let options = vec![7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let stamps = vec![68, 12, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+    let ips = [
+        echo.clone(),
+        to_us.clone(),
+        Ip { ttl: 1, ..echo.clone() },
+        Ip { options, ..echo.clone() },
+        Ip { options: stamps, ..to_us.clone() },
+        Ip { more: true, payload: vec![1; 64], ..to_us.clone() },
+        Ip { offset: 64, payload: vec![2; 64], ..to_us.clone() },
+        Ip { dst: Ipv4Addr::BROADCAST, ..to_us.clone() },
+        Ip { dst: [10, 0, 2, 255].into(), ..echo.clone() },
+        Ip { dont_fragment: true, ..echo.clone() },
+        Ip::new(LEFT, LEFT_ROUTER, ICMP, error),
+        Ip::new(LEFT, LEFT_ROUTER, UDP, vec![3, 232, 0, 9, 0, 12, 0, 0, 1, 2, 3, 4]),
+        Ip::new(LEFT, LEFT_ROUTER, 99, vec![0; 30]),
+        Ip { dst: [10, 0, 2, 77].into(), ..echo },
+    ];
+    let mut all: Vec<(u8, Vec<u8>)> = Vec::new();
+    for ip in ips {
+        all.push((0, ethernet(mac, mac, TYPE_IP, &ip.bytes())));
+        all.extend([2, 3, 4, 0x82].map(|kind| (kind, ip.bytes())));
+    }
+    for op in [1, 2] {
+        for (ip, target) in [(RIGHT, RIGHT_ROUTER), (RIGHT_ROUTER, RIGHT_ROUTER)] {
+            all.push((5, Arp { op, sender: (mac, ip), target: (mac, target) }.bytes()));
+        }
+    }
+    all
+}
+
+fn spoil(random: &mut Random, bytes: &mut Vec<u8>) {
+    for _ in 0..random.below(4) {
+        let at = random.below(bytes.len());
+        match random.below(5) {
+            0 if !bytes.is_empty() => bytes[at] = random.byte(),
+            1 if !bytes.is_empty() => bytes[at] ^= 1 << random.below(8),
+            2 => bytes.truncate(at),
+            3 => bytes.resize(bytes.len() + random.below(1500), random.byte()),
+            // Mostly in the headers.
+            _ if !bytes.is_empty() => {
+                let at = random.below(bytes.len().min(40));
+                bytes[at] = random.pick(&[0, 1, 4, 0x45, 0x4f, 0x7f, 0x80, 0xff]);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn input(random: &mut Random, templates: &[(u8, Vec<u8>)]) -> Vec<u8> {
+    let mut input = Vec::new();
+    for _ in 0..1 + random.below(12) {
+        if random.one_in(6) {
+            input.extend([6 + random.below(2) as u8, random.byte()]);
+            continue;
+        }
+        let (kind, mut bytes) = templates[random.below(templates.len())].clone();
+        spoil(random, &mut bytes);
+        input.push(kind);
+        input.extend((bytes.len().min(2047) as u16).to_le_bytes());
+        input.extend(&bytes[..bytes.len().min(2047)]);
+    }
+    input
+}
+
+#[test]
+fn spoilt_frames() {
+    let (mut random, templates) = (Random::new(20), templates());
+    for _ in 0..3000 {
+        frames::run(&input(&mut random, &templates));
+    }
+}
+
+#[test]
+fn noise() {
+    let mut random = Random::new(21);
+    for _ in 0..1000 {
+        let input: Vec<u8> = (0..random.below(400)).map(|_| random.byte()).collect();
+        frames::run(&input);
+    }
+}
