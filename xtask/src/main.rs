@@ -108,4 +108,19 @@ mod tests {
         let words = ["xtask", "cluster", "--nodes", "3", "--json", "--help"];
         assert!(Arguments::try_parse_from(words).is_ok());
     }
+
+    /// What the README tells people to type is understood.
+    #[test]
+    fn commands_of_the_readme_parse() {
+        let text = include_str!("../../README.md");
+        let commands: Vec<&str> = text.lines().filter(|l| l.starts_with("cargo xtask ")).collect();
+        assert!(commands.len() >= 5, "the README's commands were not found");
+        for line in commands {
+            let command = line.split('#').next().unwrap_or_default();
+            let words = command.split_whitespace().skip(1);
+            if let Err(e) = Arguments::try_parse_from(words) {
+                panic!("`{line}`: {e}");
+            }
+        }
+    }
 }
