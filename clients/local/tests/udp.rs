@@ -355,3 +355,62 @@ fn exchange(kernel: &Kernel) -> std::io::Result<()> {
     assert_eq!((n, from), (1000, client.local_addr()?));
     Ok(())
 }
+
+/// A thread that sleeps on a descriptor which another thread closes does not sleep for ever.
+#[test]
+fn closing_ends_a_blocked_read() {
+    on_sims(|sim| {
+        let host: std::sync::Arc<dyn base::Host> = sim.clone();
+        let kernel = boot(&host);
+        let s = UdpSocket::bind(&kernel, "127.0.0.1:7").unwrap();
+        let (handle, fd) = (kernel.handle(), s.fd());
+        let closer = sim.spawn("closer", move || {
+            handle.enter(|l| l.proc().fds().close(l, fd).unwrap()).unwrap();
+        });
+        fails_with(s.recv(&mut [0; 8]), Errno::BadFile);
+        closer.join();
+        UdpSocket::bind(&kernel, "127.0.0.1:7").unwrap();
+    });
+}
+
+#[test]
+fn a_dropped_kernel_wakes_who_waits_in_it() {
+    on_sims(|sim| {
+        let host: std::sync::Arc<dyn base::Host> = sim.clone();
+        let kernel = boot(&host);
+        let s = UdpSocket::bind(&kernel, "127.0.0.1:7").unwrap();
+        let ender = sim.spawn("ender", move || end(kernel));
+        fails_with(s.recv(&mut [0; 8]), Errno::NoDevice);
+        ender.join();
+    });
+}
+
+#[test]
+fn sockets_may_be_used_by_several_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<UdpSocket>();
+    shared::<local::RawSocket>();
+}
+
+/// Several threads on several virtual CPUs, each with a socket of its own.
+#[test]
+fn threads_on_two_virtual_cpus_do_not_disturb_each_other() {
+    let host: std::sync::Arc<dyn base::Host> = linux::Linux::new();
+    let options = base::Options { ncpu: 2, ..Default::default() };
+    let kernel = Kernel::boot_with(host, &ROUTER, &options).unwrap();
+    std::thread::scope(|scope| {
+        for n in 0..4_u16 {
+            let kernel = &kernel;
+            scope.spawn(move || {
+                let s = socket(kernel, &format!("127.0.0.1:{}", 2000 + n));
+                for i in 0..500 {
+                    let sent = format!("{n} {i}");
+                    s.send_to(sent.as_bytes(), ("127.0.0.1", 2000 + n)).unwrap();
+                    assert_eq!(text(&s), sent);
+                }
+            });
+        }
+    });
+    assert_eq!(counter(&kernel, "udp", "delivered"), 2000);
+    end(kernel);
+}
