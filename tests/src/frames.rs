@@ -80,6 +80,7 @@ pub fn run(input: &[u8]) {
                 break;
             }
             look_at_what_came_out(&crossing);
+            assert!(!crossing.router.is_dead(), "the kernel panicked");
             assert!(crossing.router.account().used() < before + MEMORY, "memory is not bounded");
         }
         lab.pass(Duration::from_secs(60));

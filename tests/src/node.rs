@@ -8,7 +8,7 @@
 
 use std::net::Ipv4Addr;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ pub struct Node {
     ledger: Arc<Ledger>,
     ears: Mutex<Option<KArc<Ears>>>,
     seq: AtomicU16,
+    may_die: AtomicBool,
 }
 
 /// What came back for an echo request.
@@ -102,7 +103,14 @@ impl Tap for Ears {
 impl Node {
     pub(crate) fn new(kernel: Kernel, ledger: Arc<Ledger>) -> Node {
         let (ears, seq) = (Mutex::new(None), AtomicU16::new(1));
-        Node { kernel: Some(kernel), ledger, ears, seq }
+        let may_die = AtomicBool::new(false);
+        Node { kernel: Some(kernel), ledger, ears, seq, may_die }
+    }
+
+    /// It is the test's intention that the kernel panics. One that panics without this fails the
+    /// test, since its host catches the panic, and nobody else may notice.
+    pub fn expect_death(&self) {
+        self.may_die.store(true, Ordering::Relaxed);
     }
 
     /// Takes the kernel apart from the checks.
@@ -262,7 +270,10 @@ impl Drop for Node {
         let account = kernel.account().clone();
         drop(ears);
         let died = kernel.is_dead();
+        let name = kernel.name().to_owned();
         drop(kernel);
         self.ledger.ended(&account, died);
+        let unexpected = died && !self.may_die.load(Ordering::Relaxed);
+        assert!(!unexpected || std::thread::panicking(), "kernel {name} panicked");
     }
 }

@@ -40,6 +40,7 @@ impl Tap for Bomb {
 fn its_neighbours_go_on(lab: &Lab, kill: impl FnOnce(&Node)) {
     let mut nodes = line(lab, 6);
     assert_eq!(nodes[5].ping(addr(1, 1)).unwrap().kind, 0);
+    nodes[1].expect_death();
     kill(&nodes[1]);
     for _ in 0..200 {
         if nodes[1].is_dead() {
@@ -117,6 +118,7 @@ fn in_the_receive_path() {
 fn its_sleepers_are_released() {
     let lab = Lab::linux();
     let node = Arc::new(lab.router("node"));
+    node.expect_death();
     let (tell, told) = std::sync::mpsc::channel();
     let sleepers: Vec<_> = (0..4)
         .map(|_| {
@@ -145,6 +147,9 @@ fn of_many_on_one_host_every_second() {
     for (node, i) in nodes.iter().zip(0..) {
         let dead = i % 2 == 0 && node.enter(|_| panic!("on purpose")) == Err::<(), _>(Gone);
         assert_eq!(node.is_dead(), dead);
+        if dead {
+            node.expect_death();
+        }
     }
     for node in nodes.iter().filter(|n| !n.is_dead()) {
         assert_eq!(node.ping([127, 0, 0, 1]).unwrap().kind, 0);
