@@ -29,19 +29,19 @@ pub trait Handler: Send + Sync {
 }
 
 pub(crate) struct Established {
-    bit: u32,
-    cpu: u32,
-    id: u64,
+    place: Place,
     handler: KArc<dyn Handler>,
 }
+
+/// A line's CPU, its bit there, and its number: what the table is ordered by, so that a hub with
+/// thousands of lines finds those of a raised bit without looking at all of them.
+type Place = (u32, u32, u64);
 
 /// A handle on a line. Weak: raising it after its kernel's end does nothing.
 #[derive(Clone)]
 pub struct Line {
     core: Weak<Core>,
-    cpu: u32,
-    mask: u64,
-    id: u64,
+    place: Place,
 }
 
 impl Line {
@@ -51,9 +51,11 @@ impl Line {
         let id = lines.next_id;
         let bit = (id % u64::from(LINES)) as u32;
         let cpu = (id % u64::from(cx.core().ncpu())) as u32;
-        lines.table.push(Established { bit, cpu, id, handler })?;
+        let place = (cpu, bit, id);
+        let at = lines.table.partition_point(|e| e.place < place);
+        lines.table.insert(at, Established { place, handler })?;
         lines.next_id += 1;
-        Ok(Line { core: cx.core().weak().clone(), cpu, mask: 1 << bit, id })
+        Ok(Line { core: cx.core().weak().clone(), place })
     }
 
     /// Takes the handler away; the line does nothing from now on.
@@ -63,7 +65,8 @@ impl Line {
     pub fn disestablish(&self, cx: &Cx<'_>) {
         assert!(self.core.as_ptr() as usize == cx.kernel_id(), "a line of another kernel");
         let mut lines = cx.body().lines.lock(cx);
-        let gone = lines.table.iter().position(|e| e.id == self.id).map(|i| lines.table.remove(i));
+        let at = lines.table.binary_search_by_key(&self.place, |e| e.place);
+        let gone = at.ok().map(|i| lines.table.remove(i));
         drop(lines);
         // The handler's own destructor may take locks: not under ours.
         drop(gone);
@@ -72,7 +75,7 @@ impl Line {
     /// Raises the line, from any thread.
     pub fn raise(&self) {
         if let Some(core) = self.core.upgrade()
-            && core.cpu(self.cpu).raise(self.mask)
+            && core.cpu(self.place.0).raise(1 << self.place.1)
         {
             let host = core.host.clone();
             host.raise(core);
@@ -84,7 +87,7 @@ impl Line {
     #[inline]
     pub fn raise_from(&self, cx: &Cx<'_>) {
         let Some(core) = self.core.upgrade() else { return };
-        if core.cpu(self.cpu).raise(self.mask) {
+        if core.cpu(self.place.0).raise(1 << self.place.1) {
             cx.cpu().owes_carry.set(true);
             cx.core().host.raise_local(core);
         }
@@ -92,7 +95,7 @@ impl Line {
 }
 
 pub(crate) struct Lines {
-    /// In the order of their numbers.
+    /// In the order of their places.
     pub(crate) table: crate::vm::KVec<Established>,
     next_id: u64,
 }
@@ -108,19 +111,24 @@ pub(crate) fn run(cx: &Cx<'_>, raised: u64) {
     if raised & TIMER_BIT != 0 {
         crate::callout::run_due(cx);
     }
-    if raised & !TIMER_BIT == 0 {
-        return;
+    let mut left = raised & !TIMER_BIT;
+    while left != 0 {
+        run_bit(cx, left.trailing_zeros());
+        left &= left - 1;
     }
-    let this = cx.cpu().index;
-    // By number, not by place: a handler may take lines away, its own too.
+}
+
+/// Runs the handlers that share a bit of this CPU.
+fn run_bit(cx: &Cx<'_>, bit: u32) {
+    let cpu = cx.cpu().index;
+    // By number, not by place in the table: a handler may take lines away, its own too.
     let mut from = 0;
     loop {
         let next = {
             let lines = cx.body().lines.lock(cx);
-            let at = lines.table.partition_point(|e| e.id < from);
-            let found =
-                lines.table.iter().skip(at).find(|e| e.cpu == this && raised & (1 << e.bit) != 0);
-            found.map(|e| (e.id, e.handler.clone()))
+            let at = lines.table.partition_point(|e| e.place < (cpu, bit, from));
+            let found = lines.table.get(at).filter(|e| (e.place.0, e.place.1) == (cpu, bit));
+            found.map(|e| (e.place.2, e.handler.clone()))
         };
         let Some((id, handler)) = next else { return };
         handler.interrupt(cx);
