@@ -210,6 +210,10 @@ fn what_is_asked_wrongly_answers_as_linux_does() {
             assert_eq!(p.call(n::SOCKET, args), Err(errno), "{args:?}");
         }
         let s = p.bound(7);
+        for call in [n::SENDTO, n::RECVFROM] {
+            let urgent = [s, BASE + 64, 1, 1, 0, 0];
+            assert_eq!(p.call(call, urgent), Err(Errno::NotSupported), "MSG_OOB");
+        }
         assert_eq!(p.call(n::LISTEN, [s, 5]), Err(Errno::NotSupported));
         assert_eq!(p.call(n::ACCEPT, [s, 0, 0]), Err(Errno::NotSupported));
         assert_eq!(p.call(n::BIND, [s, BASE, 16]), Err(Errno::Invalid), "it has an address");

@@ -73,6 +73,8 @@ bitflags! {
     /// How to send or receive, with Linux's values.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub struct MsgFlags: u32 {
+        /// Urgent data; no protocol here has any.
+        const OOB = 0x1;
         /// Look at the data and leave it.
         const PEEK = 0x2;
         /// Ask no router.

@@ -77,6 +77,21 @@ pub fn emit(addr: &SocketAddr) -> SmallVec<[u8; INET6_LEN]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_an_address_or_an_error(
+            family in prop_oneof![Just(AF_INET), Just(AF_INET6), any::<u16>()],
+            rest in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let mut raw = family.to_ne_bytes().to_vec();
+            raw.extend(rest);
+            if let Ok(Some(addr)) = parse(&raw) {
+                prop_assert_eq!(parse(&emit(&addr)), Ok(Some(addr)));
+            }
+        }
+    }
 
     #[test]
     fn a_sockaddr_in_is_byte_for_byte_linux_s() {
@@ -107,4 +122,6 @@ mod tests {
         assert_eq!(parse(&[0, 0]), Ok(None));
         assert_eq!(parse(&1_u16.to_ne_bytes()), Err(SockError::NoFamily));
     }
+
+    extern crate std;
 }

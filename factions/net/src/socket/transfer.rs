@@ -60,6 +60,9 @@ pub(super) fn receive(
     if file.so.is_stream() {
         return receive_stream(l, file, uio, flags);
     }
+    if flags.contains(MsgFlags::OOB) {
+        return Err(SockError::NotSupported);
+    }
     let mut state = file.so.state(l);
     if let Some(error) = state.error.take() {
         return Err(error);
@@ -141,6 +144,9 @@ pub(super) fn send(
 ) -> Result<usize, SockError> {
     if file.so.is_stream() {
         return send_uio(l, file, &mut Uio::from(data), to, flags);
+    }
+    if flags.contains(MsgFlags::OOB) {
+        return Err(SockError::NotSupported);
     }
     let len = data.iter().map(|d| d.len()).fold(0_usize, usize::saturating_add);
     check_message(l, file, len)?;
