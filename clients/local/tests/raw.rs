@@ -176,3 +176,29 @@ fn rfc768_and_rfc1122_4_1_3_4_malformed_datagrams_are_counted_and_dropped() {
         silent(&server);
     });
 }
+
+/// Memory that runs out at any charge of an echo's way, in either kernel, is an error or a loss;
+/// the next echo is answered, and nothing leaks.
+#[test]
+fn the_nth_charge_refused() {
+    for nth in 1.. {
+        let sim = sim::Sim::seeded(nth);
+        let refused = sim.run(|| {
+            let host: std::sync::Arc<dyn base::Host> = sim.clone();
+            let (a, b) = pair(&host);
+            let how = Ping { size: 2000, timeout: Duration::from_secs(5), ..Ping::default() };
+            sim.faults().refuse_nth_charge(nth);
+            let _ = ping(&a, B, how);
+            let refused = sim.faults().refused();
+            sim.faults().clear();
+            ping(&a, B, how).unwrap_or_else(|e| panic!("after refusal {nth}: {e}"));
+            end(a);
+            end(b);
+            refused
+        });
+        if refused == 0 {
+            assert!(nth > 15, "only {nth} charges");
+            return;
+        }
+    }
+}
