@@ -262,6 +262,27 @@ fn a_kernel_that_loops_with_its_cpu_hinders_nobody_else() {
 }
 
 #[test]
+fn a_thread_carries_what_it_raised_before_it_comes_out() {
+    let host = Linux::new();
+    let (kernel, neighbour) = (boot(&host, 1), boot(&host, 1));
+    let (line, count) = counted(&neighbour);
+    for n in 0..100 {
+        kernel
+            .enter(|l| {
+                line.raise_from(l);
+                if n % 2 == 1 {
+                    // It gives the CPU back in between, but does not wait.
+                    l.offcpu(|_| ()).1.unwrap();
+                }
+            })
+            .unwrap();
+        assert_eq!(count.load(Ordering::Relaxed), n + 1, "nobody else need wake up for it");
+    }
+    end(neighbour);
+    end(kernel);
+}
+
+#[test]
 fn kernels_end_under_traffic() {
     let host = Linux::new();
     for round in 0..20 {
