@@ -9,8 +9,8 @@
 //! * [`Cx`] and [`Lwp`]: the context that every kernel function takes; see [`mod@cx`].
 //! * [`sched`]: virtual CPUs, interrupt lines, soft interrupts.  * [`callout`]: timers.
 //! * [`lock`]: locks and condition variables.  * [`wait`]: wait queues.
-//! * [`vm`]: memory, always charged.  * [`file`]: descriptors, uio, poll.
-//! * [`syscall`], [`sysctl`], [`evcnt`], [`msgbuf`]: what programs see.
+//! * [`vm`]: memory, always charged.  * [`mod@file`]: descriptors, uio, poll.
+//! * [`syscall`], [`mod@sysctl`], [`evcnt`], [`msgbuf`]: what programs see.
 //!
 //! Sources: the book "The Design and Implementation of the Anykernel and Rump Kernels";
 //! NetBSD sys/kern and sys/rump/librump/rumpkern, for behaviour and names.
@@ -44,7 +44,7 @@ pub use cred::Cred;
 pub use cx::Cx;
 pub use errno::Errno;
 pub use hypercall::{Host, Instant, PacketFate};
-pub use kernel::{BootError, Handle, Kernel, Options};
+pub use kernel::{BootError, Handle, Kernel, MAX_CPUS, Options};
 pub use lwp::{BoundLwp, Lwp, Rfork};
 pub use proc::{Pid, Proc};
 pub use sched::enter::Gone;

@@ -18,7 +18,7 @@ mod teardown;
 use alloc::sync::{Arc, Weak};
 
 pub(crate) use body::Body;
-pub use boot::{BootError, Options};
+pub use boot::{BootError, MAX_CPUS, Options};
 pub(crate) use core::Core;
 pub(crate) use teardown::end_now;
 

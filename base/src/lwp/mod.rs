@@ -5,7 +5,7 @@
 //! * `Kernel::enter`: an implicit thread, with a temporary context in the init process, so that
 //!   descriptors persist between calls.
 //!
-//! Locking: an [`Ident`] belongs to one host thread at a time.
+//! Locking: an `Ident` belongs to one host thread at a time.
 //! Sources: the book, section 2.3 (implicit and bound threads); rump_lwproc(3).
 
 mod bound;

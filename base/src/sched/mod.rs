@@ -3,9 +3,9 @@
 //! The host picks the thread, we pick a CPU for it (the book's inverse scheduling). A thread
 //! takes a CPU when it enters a kernel and gives it back when it leaves or must wait.
 //!
-//! * [`word`]: the state word, the whole protocol.  * [`cpu`]: what a CPU has.
+//! * `word`: the state word, the whole protocol.  * `cpu`: what a CPU has.
 //! * `enter`: taking and giving back, and what runs in between.  * `offcpu`: blocking.
-//! * [`line`]: interrupt lines.  * [`softint`]: soft interrupts.
+//! * [`mod@line`]: interrupt lines.  * [`mod@softint`]: soft interrupts.
 //!
 //! Sources: the book, sections 2.3 and 3.3.
 

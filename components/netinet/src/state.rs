@@ -20,7 +20,7 @@ use crate::timer::Timer;
 const ERROR_RATE: i64 = 100;
 
 /// Declares a set of counters that can be listed.
-macro_rules! counters {
+macro_rules! counter_group {
     ($(#[$m:meta])* $name:ident { $($(#[$fm:meta])* $field:ident,)* }) => {
         $(#[$m])*
         #[derive(Default)]
@@ -35,7 +35,7 @@ macro_rules! counters {
     };
 }
 
-counters! {
+counter_group! {
     /// What IPv4 did.
     IpCounters {
         /// Packets received.
@@ -77,7 +77,7 @@ counters! {
     }
 }
 
-counters! {
+counter_group! {
     /// What ICMP did.
     IcmpCounters {
         /// Messages received.
@@ -97,7 +97,7 @@ counters! {
     }
 }
 
-counters! {
+counter_group! {
     /// What ARP did.
     ArpCounters {
         /// Packets received.

@@ -1,6 +1,6 @@
 //! ICMP errors about packets.
 //!
-//! * [`report`]: an error about a packet, if the rules and the rate allow one.
+//! * `report`: an error about a packet, if the rules and the rate allow one.
 //!
 //! Locking: `Rank::Proto` for the rate; none while the error is sent.
 //! Sources: RFC 792; RFC 1122 §3.2.2; RFC 1812 §4.3.
