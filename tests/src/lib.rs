@@ -35,3 +35,8 @@ base::kernel!(
     /// Net, netinet, shmif: what most tests boot, whole or in part.
     ROUTER = [net, netinet, shmif]
 );
+
+/// The example of the README beside this folder.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod tests_readme {}
