@@ -14,7 +14,7 @@ use crate::{Charge, callout, msgbuf, random, uname};
 pub(crate) struct Body {
     // ---- set at boot ----
     pub(crate) components: Chosen,
-    pub(crate) syscalls: alloc::sync::Arc<Table>,
+    pub(crate) syscalls: Table,
     pub(crate) slots: Slots,
     // ---- locked ----
     pub(crate) procs: IntrMutex<Procs>,

@@ -12,6 +12,7 @@ mod base_calls;
 pub mod number;
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use linkme::distributed_slice;
 
@@ -124,47 +125,65 @@ macro_rules! syscalls {
     )+};
 }
 
-/// A kernel's system calls, by number. Kernels of the same components share one, through their
-/// host: it is made of constants.
+/// A kernel's system calls, by number.
 pub(crate) struct Table {
-    /// What a call goes through: one load, and no question.
-    handlers: [Handler; SIZE],
-    described: [Option<&'static Syscall>; SIZE],
+    /// What a call goes through: one load, and no question. Where it ends, nothing is served.
+    handlers: Arc<[Handler]>,
+    shared: Arc<Shared>,
 }
 
-/// Numbers in a table.
-const SIZE: usize = 512;
+/// What kernels of the same components share, through their host: it is made of constants.
+struct Shared {
+    handlers: Arc<[Handler]>,
+    /// For each number its place in [`SYSCALLS`].
+    places: Vec<u16>,
+}
+
+/// A number that nobody serves.
+const NOWHERE: u16 = u16::MAX;
+
+/// Numbers above are not served.
+const MAX_NUMBER: u32 = 511;
 
 impl Table {
     /// The table for `components`.
     #[allow(clippy::disallowed_methods)] // shared by kernels, so no kernel's
-    pub(crate) fn of(
-        cx: &Cx<'_>,
-        components: &[&'static Component],
-    ) -> Result<Arc<Table>, NoMemory> {
+    pub(crate) fn of(cx: &Cx<'_>, components: &[&'static Component]) -> Result<Table, NoMemory> {
         let mut key = smallvec::SmallVec::<[u8; 128]>::from_slice(b"syscalls:");
         for c in components {
             key.extend_from_slice(c.name.as_bytes());
             key.push(b',');
         }
         let key = core::str::from_utf8(&key).map_err(|_| NoMemory)?;
-        let mut make = || Arc::new(Self::make(components)) as Arc<dyn core::any::Any + Send + Sync>;
-        cx.host().rendezvous(key, &mut make).downcast().map_err(|_| NoMemory)
+        let mut make = || Arc::new(Shared::of(components)) as Arc<dyn core::any::Any + Send + Sync>;
+        let shared = cx.host().rendezvous(key, &mut make);
+        let shared = shared.downcast::<Shared>().map_err(|_| NoMemory)?;
+        Ok(Table { handlers: shared.handlers.clone(), shared })
     }
+}
 
-    fn make(components: &[&'static Component]) -> Table {
-        let mut table = Table { handlers: [enosys; SIZE], described: [None; SIZE] };
-        for s in SYSCALLS.iter() {
-            let served = s.component.is_none_or(|c| components.iter().any(|k| k.name == c));
+impl Shared {
+    /// No larger than need be, and never on the stack: a process that boots one kernel touches
+    /// few pages.
+    #[allow(clippy::disallowed_methods)]
+    fn of(components: &[&'static Component]) -> Shared {
+        let served = |s: &Syscall| {
+            s.number <= MAX_NUMBER
+                && s.component.is_none_or(|c| components.iter().any(|k| k.name == c))
+        };
+        let calls = || SYSCALLS.iter().enumerate().filter(|(_, s)| served(s));
+        let len = calls().map(|(_, s)| s.number as usize + 1).max().unwrap_or(0);
+        let mut handlers: Arc<[Handler]> = (0..len).map(|_| enosys as Handler).collect();
+        let mut places = alloc::vec![NOWHERE; len];
+        let slots = Arc::get_mut(&mut handlers).unwrap_or_default();
+        for (at, s) in calls() {
             let number = s.number as usize;
-            if let (true, Some(handler), Some(described)) =
-                (served, table.handlers.get_mut(number), table.described.get_mut(number))
-            {
+            if let (Some(handler), Some(place)) = (slots.get_mut(number), places.get_mut(number)) {
                 *handler = s.handler;
-                *described = Some(s);
+                *place = u16::try_from(at).unwrap_or(NOWHERE);
             }
         }
-        table
+        Shared { handlers, places }
     }
 }
 
@@ -184,5 +203,6 @@ pub fn call(l: &mut Lwp<'_>, number: u32, args: &[u64; 6], memory: &mut dyn SysM
 
 /// The description of call `number` in this kernel.
 pub fn describe(cx: &Cx<'_>, number: u32) -> Option<&'static Syscall> {
-    cx.body().syscalls.described.get(number as usize).copied().flatten()
+    let place = cx.body().syscalls.shared.places.get(number as usize)?;
+    SYSCALLS.get(usize::from(*place))
 }
