@@ -44,7 +44,7 @@ impl<'k> Cx<'k> {
     /// After a sleep: the CPU may be another one.
     ///
     /// # Safety
-    /// The calling thread has `cpu`, a CPU of this kernel.
+    /// The calling thread has `cpu`, which is one of this kernel, or that of nobody.
     pub(crate) unsafe fn set_cpu(&mut self, cpu: &Cpu) {
         // SAFETY: CPUs live as long as their kernel's shell, which `'k` does not outlive.
         self.cpu = unsafe { &*core::ptr::from_ref(cpu) };
@@ -70,7 +70,7 @@ impl<'k> Cx<'k> {
     /// Identifies the kernel among those alive in this process.
     #[inline]
     pub fn kernel_id(&self) -> usize {
-        core::ptr::from_ref(self.core) as usize
+        self.cpu.kernel
     }
 
     /// The kernel's name.

@@ -66,8 +66,8 @@ impl Core {
     ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
-            first_cpu: Cpu::new_busy(0),
-            more_cpus: (1..ncpu).map(Cpu::new_busy).collect(),
+            first_cpu: Cpu::new_busy(0, me.as_ptr() as usize),
+            more_cpus: (1..ncpu).map(|i| Cpu::new_busy(i, me.as_ptr() as usize)).collect(),
             host,
             account,
             name,

@@ -25,6 +25,8 @@ pub struct Cpu {
     pub(crate) visitor: AtomicU64,
     // ---- the holder's ----
     pub(crate) index: u32,
+    /// Identifies the kernel, for locks; 0 for the CPU of nobody (see [`Cpu::nobodys`]).
+    pub(crate) kernel: usize,
     /// One bit for each soft interrupt that is scheduled; see [`super::softint`].
     pub(crate) soft: Cell<u64>,
     /// What is left of the budget of the interrupt that runs.
@@ -45,8 +47,9 @@ unsafe impl Send for Cpu {}
 
 impl Cpu {
     /// A CPU that its maker has.
-    pub(crate) fn new_busy(index: u32) -> Self {
+    pub(crate) fn new_busy(index: u32, kernel: usize) -> Self {
         Self {
+            kernel,
             word: Word::new_busy(),
             pending: AtomicU64::new(0),
             visitor: AtomicU64::new(0),
@@ -57,6 +60,14 @@ impl Cpu {
             in_interrupt: Cell::new(false),
             held: Cell::new(0),
         }
+    }
+
+    /// A CPU of no kernel, for the context of a thread that is being thrown out of a dead one: if
+    /// somebody catches it on its way and goes on, every lock refuses it.
+    #[cold]
+    pub(crate) fn nobodys() -> &'static Cpu {
+        #[expect(clippy::disallowed_methods, reason = "leaked with the rest of the dead kernel")]
+        alloc::boxed::Box::leak(alloc::boxed::Box::new(Cpu::new_busy(0, 0)))
     }
 
     /// Raises lines; true if the host must be asked to visit.

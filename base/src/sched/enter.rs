@@ -5,7 +5,9 @@
 //!
 //! Locking: none held on entry or exit. Sources: the book, section 3.3 (rump_schedule).
 
+use core::time::Duration;
 use hypercall::Carried;
+
 use hypercall::atomic::Ordering;
 
 use super::cpu::{BUDGET, Cpu};
@@ -17,6 +19,9 @@ use crate::lwp::{Ident, Lwp};
 
 /// How long one visit may run interrupts, beside the budget of packets.
 const VISIT_NS: u64 = 50_000;
+
+/// How long a thread waits for one of several CPUs before it looks at the others again.
+const PATIENCE_NS: u64 = 500_000;
 
 /// How often a release looks again for what was raised meanwhile, before it leaves that to others.
 const ROUNDS: u32 = 4;
@@ -52,18 +57,26 @@ pub(crate) fn acquire(core: &Core, hint: u32, entry: Entry) -> Result<&Cpu, Shut
 
 #[cold]
 fn acquire_slow(core: &Core, hint: u32, entry: Entry) -> Result<&Cpu, Shut> {
-    for step in 0..core.ncpu() {
-        let cpu = core.cpu((hint + step) % core.ncpu());
-        if cpu.word.try_acquire(entry)? {
+    let mut asked = false;
+    for turn in 0.. {
+        for step in 0..core.ncpu() {
+            let cpu = core.cpu((hint + step) % core.ncpu());
+            if cpu.word.try_acquire(entry)? {
+                return Ok(cpu);
+            }
+        }
+        if !core::mem::replace(&mut asked, true) && entry == Entry::Fresh && core.is_inside() {
+            return Err(Shut::Inside);
+        }
+        // Where there are several, another one may become free before this one does.
+        let several = core.ncpu() > 1;
+        let deadline = several.then(|| core.host.now() + Duration::from_nanos(PATIENCE_NS));
+        let cpu = core.cpu((hint + turn) % core.ncpu());
+        if cpu.word.acquire_until(entry, &*core.host, &outside(), deadline)? {
             return Ok(cpu);
         }
     }
-    if entry == Entry::Fresh && core.is_inside() {
-        return Err(Shut::Inside);
-    }
-    let cpu = core.cpu(hint);
-    cpu.word.acquire_slow(entry, &*core.host, &outside())?;
-    Ok(cpu)
+    Err(Shut::Closed)
 }
 
 /// Runs soft interrupts and pending interrupts, then gives the CPU of `cx` back. True if the host
@@ -93,14 +106,14 @@ fn release_slow(cx: &Cx<'_>) -> bool {
             break;
         }
         if cpu.word.release(host) == Release::Free {
-            return owes;
+            return owes | cx.core().is_closing();
         }
     }
     // The budget is spent, or lines are raised as fast as they are run: a flood is the workers'.
     if cpu.word.release_pending(host) {
         cx.core().ask_for_visit();
     }
-    owes
+    owes | cx.core().is_closing()
 }
 
 /// Runs raised lines and scheduled soft interrupts until there are none; false when the budget
@@ -111,8 +124,11 @@ fn run_interrupts(cx: &Cx<'_>) -> bool {
         // Unreachable from safe code: interrupt code has no way to release the CPU.
         return true;
     }
+    // A handler may own the kernel that it runs in, and drop it.
+    let visitor = cpu.visitor.load(Ordering::Relaxed);
+    cpu.visitor.store(cx.core().host.current(), Ordering::Relaxed);
     cpu.budget.set(BUDGET);
-    let mut started = None;
+    let (mut rounds, mut started) = (0, None);
     let done = loop {
         super::softint::run(cx);
         cpu.word.take_pending();
@@ -127,12 +143,16 @@ fn run_interrupts(cx: &Cx<'_>) -> bool {
         if cpu.budget.get() == 0 {
             break false;
         }
-        // The clock is read only for a visit that goes on.
-        let now = cx.now();
-        if now.saturating_since(*started.get_or_insert(now)).as_nanos() as u64 > VISIT_NS {
-            break false;
+        // The clock is read only for a visit that goes on: one packet costs no look at it.
+        rounds += 1;
+        if rounds > 1 {
+            let now = cx.now();
+            if now.saturating_since(*started.get_or_insert(now)).as_nanos() as u64 > VISIT_NS {
+                break false;
+            }
         }
     };
+    cpu.visitor.store(visitor, Ordering::Relaxed);
     cpu.in_interrupt.set(false);
     done
 }
@@ -156,6 +176,10 @@ pub(crate) fn visit(core: &Core) -> Carried {
         if caught.is_err() {
             core.die();
         }
+    }
+    if core.take_deferred() {
+        crate::kernel::end_now(core);
+        return Carried::Done;
     }
     if again { Carried::Again } else { Carried::Done }
 }
@@ -244,6 +268,9 @@ where
     }
     if visit.owes {
         core.host.carry(&outside());
+        if core.take_deferred() {
+            crate::kernel::end_now(core);
+        }
     }
     Ok(())
 }

@@ -5,13 +5,14 @@
 //! blocks; the handler runs on a CPU of the line's kernel, one at a time. Level-like: raised
 //! twice before it runs, it runs once; raised while it runs, it runs again.
 //!
-//! Each CPU has one word of 64 lines; beyond that lines share bits, and a handler is then run
-//! when its neighbour was raised, which a level-like handler takes as "nothing to do".
+//! Each CPU has one word of 63 lines and the timer; beyond that lines share bits, and a flag of each
+//! line says which of them were raised.
 //!
 //! Locking: `Rank::Lines` for the table, not held while handlers run.
 //! Sources: the book, sections 2.3.3 and 3.3.2. DIFFERS: no thread per interrupt.
 
-use alloc::sync::Weak;
+use alloc::sync::{Arc, Weak};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cx::Cx;
 use crate::kernel::Core;
@@ -30,7 +31,15 @@ pub trait Handler: Send + Sync {
 
 pub(crate) struct Established {
     place: Place,
+    raised: Arc<AtomicBool>,
     handler: KArc<dyn Handler>,
+}
+
+impl Established {
+    /// Whether this line was raised; it is not any more.
+    fn take_raised(&self) -> bool {
+        self.raised.load(Ordering::Relaxed) && self.raised.swap(false, Ordering::AcqRel)
+    }
 }
 
 /// A line's CPU, its bit there, and its number: what the table is ordered by, so that a hub with
@@ -42,20 +51,24 @@ type Place = (u32, u32, u64);
 pub struct Line {
     core: Weak<Core>,
     place: Place,
+    /// Of the lines that share a bit, those that were raised.
+    raised: Arc<AtomicBool>,
 }
 
 impl Line {
     /// Establishes a line that runs `handler`.
     pub fn establish(cx: &Cx<'_>, handler: KArc<dyn Handler>) -> Result<Line, NoMemory> {
+        #[expect(clippy::disallowed_methods, reason = "handles keep it beyond the kernel's end")]
+        let raised = Arc::new(AtomicBool::new(false));
         let mut lines = cx.body().lines.lock(cx);
         let id = lines.next_id;
         let bit = (id % u64::from(LINES)) as u32;
         let cpu = (id % u64::from(cx.core().ncpu())) as u32;
         let place = (cpu, bit, id);
         let at = lines.table.partition_point(|e| e.place < place);
-        lines.table.insert(at, Established { place, handler })?;
+        lines.table.insert(at, Established { place, raised: raised.clone(), handler })?;
         lines.next_id += 1;
-        Ok(Line { core: cx.core().weak().clone(), place })
+        Ok(Line { core: cx.core().weak().clone(), place, raised })
     }
 
     /// Takes the handler away; the line does nothing from now on.
@@ -74,6 +87,8 @@ impl Line {
 
     /// Raises the line, from any thread.
     pub fn raise(&self) {
+        // Before the bit, so that whoever takes the bit finds it.
+        self.raised.store(true, Ordering::Release);
         if let Some(core) = self.core.upgrade()
             && core.cpu(self.place.0).raise(1 << self.place.1)
         {
@@ -87,6 +102,7 @@ impl Line {
     #[inline]
     pub fn raise_from(&self, cx: &Cx<'_>) {
         let Some(core) = self.core.upgrade() else { return };
+        self.raised.store(true, Ordering::Release);
         if core.cpu(self.place.0).raise(1 << self.place.1) {
             cx.cpu().owes_carry.set(true);
             cx.core().host.raise_local(core);
@@ -127,7 +143,9 @@ fn run_bit(cx: &Cx<'_>, bit: u32) {
         let next = {
             let lines = cx.body().lines.lock(cx);
             let at = lines.table.partition_point(|e| e.place < (cpu, bit, from));
-            let found = lines.table.get(at).filter(|e| (e.place.0, e.place.1) == (cpu, bit));
+            let mut mine =
+                lines.table.iter().skip(at).take_while(|e| (e.place.0, e.place.1) == (cpu, bit));
+            let found = mine.find(|e| e.take_raised());
             found.map(|e| (e.place.2, e.handler.clone()))
         };
         let Some((id, handler)) = next else { return };

@@ -400,7 +400,7 @@ fn a_spin_lock_excludes() {
 #[test]
 fn a_line_raised_twice_is_seen_with_what_both_wrote() {
     check(Some(3), || {
-        let shared = Arc::new((Cpu::new_busy(0), AtomicU32::new(0)));
+        let shared = Arc::new((Cpu::new_busy(0, 0), AtomicU32::new(0)));
         assert!(shared.0.word.release_fast());
         let raise = |s: &(Cpu, AtomicU32), value: u32| {
             s.1.fetch_or(value, Ordering::Relaxed);

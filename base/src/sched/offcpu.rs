@@ -8,6 +8,7 @@
 use hypercall::Offcpu;
 use hypercall::atomic::Ordering;
 
+use super::cpu::Cpu;
 use super::enter::{Gone, acquire, release};
 use super::word::{Entry, Shut};
 use crate::lwp::Lwp;
@@ -43,7 +44,11 @@ impl Lwp<'_> {
                 let gone = if core.is_closing() { Err(Gone) } else { Ok(()) };
                 (r, gone)
             }
-            Err(Shut::Dead | Shut::Closed | Shut::Inside) => core.host.abandon(),
+            Err(Shut::Dead | Shut::Closed | Shut::Inside) => {
+                // SAFETY: nobody else has the CPU of nobody, which was made for this thread.
+                unsafe { self.set_cpu(Cpu::nobodys()) };
+                core.host.abandon()
+            }
         }
     }
 }

@@ -21,7 +21,7 @@
 //! Sources: the book, section 3.3.1 (scheduler). DIFFERS: no memory of the last user; PENDING.
 
 use hypercall::atomic::{AtomicU32, Ordering};
-use hypercall::{Offcpu, Parking};
+use hypercall::{Instant, Offcpu, Parking, Wakeup};
 
 const BUSY: u32 = 1;
 const WANTED: u32 = 2;
@@ -118,48 +118,70 @@ impl Word {
         host: &(impl Parking + ?Sized),
         proof: &Offcpu,
     ) -> Result<(), Shut> {
+        while !self.acquire_until(entry, host, proof, None)? {}
+        Ok(())
+    }
+
+    /// The same, until `deadline`; false if it has passed.
+    #[cold]
+    pub(crate) fn acquire_until(
+        &self,
+        entry: Entry,
+        host: &(impl Parking + ?Sized),
+        proof: &Offcpu,
+        deadline: Option<Instant>,
+    ) -> Result<bool, Shut> {
         for _ in 0..SPINS {
             if self.try_acquire(entry)? {
-                return Ok(());
+                return Ok(true);
             }
             core::hint::spin_loop();
         }
         loop {
             self.waiters.fetch_add(1, Ordering::Relaxed);
-            let woken = self.await_free(entry, host, proof);
+            let woken = self.await_free(entry, host, proof, deadline);
             let others = self.waiters.fetch_sub(1, Ordering::Relaxed) - 1;
-            woken?;
+            let free = woken?;
             // The last one to stop waiting takes WANTED away with it. Should somebody come to
             // wait in between, it finds WANTED missing and sets it again before it sleeps.
             loop {
                 let w = self.state.load(Ordering::Relaxed);
                 check(w, entry)?;
-                if w & BUSY != 0 {
-                    break;
-                }
                 let keep = if others == 0 { !WANTED } else { !0 };
-                if self.swap(w, (w & keep) | BUSY, Ordering::Acquire) {
-                    return Ok(());
+                if w & BUSY == 0 {
+                    if self.swap(w, (w & keep) | BUSY, Ordering::Acquire) {
+                        return Ok(true);
+                    }
+                } else if free {
+                    break;
+                } else if w & keep == w {
+                    return Ok(false);
+                } else if self.swap(w, w & keep, Ordering::Relaxed) {
+                    // Somebody may have come to wait in between, trusting in WANTED: it looks again.
+                    host.wake(&self.state, u32::MAX);
+                    return Ok(false);
                 }
             }
         }
     }
 
-    /// Sleeps until the word is not busy, or shut.
+    /// Sleeps until the word is not busy, or shut; false if `deadline` has passed.
     fn await_free(
         &self,
         entry: Entry,
         host: &(impl Parking + ?Sized),
         proof: &Offcpu,
-    ) -> Result<(), Shut> {
+        deadline: Option<Instant>,
+    ) -> Result<bool, Shut> {
         loop {
             let w = self.state.load(Ordering::Relaxed);
             check(w, entry)?;
             if w & BUSY == 0 {
-                return Ok(());
+                return Ok(true);
             }
-            if w & WANTED != 0 || self.swap(w, w | WANTED, Ordering::Relaxed) {
-                host.wait(proof, &self.state, w | WANTED, None);
+            let marked = w & WANTED != 0 || self.swap(w, w | WANTED, Ordering::Relaxed);
+            if marked && host.wait(proof, &self.state, w | WANTED, deadline) == Wakeup::TimedOut {
+                return Ok(false);
             }
         }
     }
