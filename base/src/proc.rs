@@ -24,6 +24,10 @@ pub type Pid = u32;
 /// The process of implicit threads.
 pub const INIT: Pid = 1;
 
+/// The most lwps of a process. Those that their holders forgot (`mem::forget`) count too: the count
+/// must never wrap around, or the process would be freed under those that are left.
+const MAX_LWPS: u32 = 1 << 16;
+
 /// A process.
 pub struct Proc {
     pid: Pid,
@@ -150,6 +154,9 @@ pub(crate) fn newlwp(cx: &Cx<'_>, core: &Arc<Core>, pid: Pid) -> Result<BoundLwp
     let mut procs = cx.body().procs.lock(cx);
     let lid = procs.next_lid();
     let proc = procs.table.iter().find(|p| p.pid == pid).ok_or(Errno::NoProcess)?;
+    if proc.lwps.load(Ordering::Relaxed) >= MAX_LWPS {
+        return Err(Errno::WouldBlock); // EAGAIN, as of clone(2)
+    }
     proc.lwps.fetch_add(1, Ordering::Relaxed);
     let at = NonNull::from(&***proc);
     Ok(BoundLwp::new(core.clone(), Ident::new(at, lid, lid % cx.ncpu()), pid))

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use base::file::MAX_FDS;
 use base::{Cred, Errno, Kernel, Rfork};
 use sim::Sim;
-use support::{Closed, Pipe, boot, end, on_sims, read, write};
+use support::{Closed, Pipe, boot, end, on_sim, on_sims, read, write};
 
 base::kernel!(EMPTY = []);
 
@@ -23,6 +23,26 @@ fn implicit_threads_are_inits_and_nobody_in_particular() {
         let (pid, parent, lid) =
             kernel.enter(|l| (l.proc().pid(), l.proc().parent(), l.lid())).unwrap();
         assert_eq!((pid, parent, lid), (1, 1, 0));
+        end(kernel);
+    });
+}
+
+#[test]
+fn the_threads_of_a_process_are_limited() {
+    on_sim(sim::Config::default(), |sim| {
+        let kernel = boot(sim, &EMPTY, 1);
+        let child = kernel.rfork(Rfork::ClearFds).unwrap();
+        let mut threads = vec![];
+        let refused = loop {
+            match kernel.newlwp(child.pid()) {
+                Ok(thread) => threads.push(thread),
+                Err(e) => break e,
+            }
+        };
+        assert_eq!((threads.len() + 1, refused), (1 << 16, Errno::WouldBlock));
+        threads.pop();
+        assert!(kernel.newlwp(child.pid()).is_ok(), "one has gone");
+        drop((threads, child));
         end(kernel);
     });
 }
