@@ -87,6 +87,18 @@ impl Callout {
         arm(cx, due);
     }
 
+    /// Has the handler run at `due` at the latest: a timer that is set to an earlier time stays. One
+    /// step, so that of two who ask at once (on two virtual CPUs) the earlier one has its way.
+    pub fn schedule_by(&self, cx: &Cx<'_>, due: Instant) {
+        self.check(cx);
+        let mut callouts = cx.body().callouts.lock(cx);
+        let set = callouts.timers.get(self.key).and_then(|t| t.due);
+        if set.is_none_or(|set| set > due) {
+            callouts.set(self.key, Some(due));
+            arm(cx, due);
+        }
+    }
+
     /// Takes the timer back; true if it was scheduled. Its handler may be running.
     pub fn stop(&self, cx: &Cx<'_>) -> bool {
         self.check(cx);

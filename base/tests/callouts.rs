@@ -106,6 +106,22 @@ fn a_timer_is_moved_to_earlier_and_to_later() {
 }
 
 #[test]
+fn a_timer_that_is_wanted_by_two_runs_for_the_earlier_one() {
+    on_sims(|sim| {
+        let kernel = boot(sim, &EMPTY, 2);
+        let start = kernel.host().now();
+        let log = Log::default();
+        let timer = timer(&kernel, 7, &log);
+        for ms in [20, 10, 30] {
+            kernel.enter(|l| timer.schedule_by(l, start + ms * MS)).unwrap();
+        }
+        sim.sleep(50 * MS);
+        assert_eq!(seen(&log), [(7, start.nanos() / 1_000_000 + 10)], "once, and at the earliest");
+        end(kernel);
+    });
+}
+
+#[test]
 fn the_host_hears_of_earlier_deadlines_only() {
     let config = Config { trace: true, ..Config::default() };
     on_sim(config, |sim| {

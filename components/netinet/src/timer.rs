@@ -19,17 +19,15 @@ impl Handler for Timer {
         let now = cx.now().nanos();
         ip::fragments::expire(cx, now);
         arp::output::expire(cx, now);
-        let next = [inet.fragments.lock(cx).next_deadline(), inet.arp.lock(cx).next_deadline()];
-        if let Some(next) = next.into_iter().flatten().min() {
-            inet.timer.schedule_at(cx, Instant::from_nanos(next));
+        let fragments = inet.fragments.lock(cx).next_deadline();
+        let arp = inet.arp.lock(cx).next_deadline();
+        if let Some(next) = [fragments, arp].into_iter().flatten().min() {
+            inet.timer.schedule_by(cx, Instant::from_nanos(next));
         }
     }
 }
 
 /// Something is due at `deadline_ns`: sees to it that the timer fires by then.
 pub(crate) fn by(cx: &Cx<'_>, deadline_ns: u64) {
-    let timer = &cx.get(&INET).timer;
-    if timer.due(cx).is_none_or(|due| due.nanos() > deadline_ns) {
-        timer.schedule_at(cx, Instant::from_nanos(deadline_ns));
-    }
+    cx.get(&INET).timer.schedule_by(cx, Instant::from_nanos(deadline_ns));
 }
