@@ -51,6 +51,19 @@ fn rfc1122_3_2_2_6_echoes_to_everybody_are_not_answered() {
 }
 
 #[test]
+fn rfc1122_3_2_1_3_nothing_is_sent_to_network_zero() {
+    Crossing::run(|c| {
+        // A default route would take it.
+        c.router.route([0, 0, 0, 0], 0, RIGHT).unwrap();
+        for src in ["0.0.0.0", "0.1.2.3"] {
+            c.silence(&Ip { src: src.parse().unwrap(), ..Ip::echo(LEFT, LEFT_ROUTER, 1, b"who?") });
+        }
+        let ping = c.router.ping([0, 1, 2, 3]);
+        assert!(ping.is_err(), "{ping:?}");
+    });
+}
+
+#[test]
 fn rfc1122_3_2_2_bad_checksums_and_short_messages_are_dropped() {
     Crossing::run(|c| {
         let mut sent = Ip::echo(LEFT, LEFT_ROUTER, 1, b"data");

@@ -86,6 +86,11 @@ pub fn source_for(cx: &Cx<'_>, dst: Ipv4Addr) -> Option<Ipv4Addr> {
 /// The route to `dst`. Broadcasts without a network, and groups, leave by the first interface that
 /// can broadcast, or by the one that has the address `src`.
 fn route_for(cx: &Cx<'_>, dst: Ipv4Addr, src: Option<Ipv4Addr>) -> Result<Route, SendError> {
+    if dst.octets()[0] == 0 {
+        // RFC 1122 §3.2.1.3 (a), (b): "this host" and "this network" are never a destination, not
+        // even with a default route.
+        return Err(SendError::NoRoute);
+    }
     if !dst.is_broadcast() && !dst.is_multicast() {
         return lookup4(cx, dst).ok_or(SendError::NoRoute);
     }
