@@ -137,6 +137,38 @@ fn answers(bytes: &[u8; LEN], sequences: &core::ops::RangeInclusive<u16>) -> boo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use net::ifnet;
+
+    /// A kernel on a bus of its own.
+    fn alone() -> Kernel {
+        let kernel = Kernel::boot(linux::Linux::new(), &crate::ROUTER).unwrap();
+        let set_up = kernel.enter(|l| {
+            ifnet::config::create(l, "shmif0")?;
+            ifnet::config::set_linkstr(l, "shmif0", "bus")?;
+            ifnet::config::add_addr(l, "shmif0", Ipv4Addr::new(10, 0, 0, 1).into(), 24)
+        });
+        set_up.unwrap().unwrap();
+        kernel
+    }
+
+    #[test]
+    fn nobody_there_is_an_error_when_the_deadline_has_passed() {
+        let kernel = alone();
+        let mut echo = Echo::open(&kernel, Ipv4Addr::new(10, 0, 0, 9)).unwrap();
+        let (start, deadline) = (Instant::now(), Duration::from_millis(50));
+        assert_eq!(echo.ping(deadline), Err(Errno::TimedOut));
+        assert!(start.elapsed() >= deadline);
+    }
+
+    #[test]
+    fn an_address_of_its_own_answers_and_one_without_a_route_does_not() {
+        let kernel = alone();
+        let mut echo = Echo::open(&kernel, Ipv4Addr::new(10, 0, 0, 1)).unwrap();
+        assert!(echo.ping(Duration::from_secs(5)).is_ok());
+        let nowhere = Echo::open(&kernel, Ipv4Addr::new(9, 9, 9, 9));
+        let error = nowhere.and_then(|mut echo| echo.ping(Duration::from_secs(5)));
+        assert_eq!(error, Err(Errno::NetUnreachable));
+    }
 
     #[test]
     fn only_the_right_reply_counts() {

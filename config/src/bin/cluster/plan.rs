@@ -116,7 +116,7 @@ mod tests {
             error("--nodes 3 --ping 9.9.9.9"),
             "9.9.9.9 is not reachable from node3: no route at node3"
         );
-        let asked = plan("--nodes 3 --ping 1.2.2.1").unwrap();
+        let asked = plan("--nodes 3 --ping 1.2.3.2").unwrap();
         assert_eq!((asked.longest.hops, asked.topology.pings.len()), (1, 2));
     }
 

@@ -1,0 +1,84 @@
+//! An assembled kernel, from its configuration to the running program.
+
+mod scratch;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use scratch::Scratch;
+
+const EDGE: &str = r#"
+components = ["net", "netinet", "shmif"]
+[options]
+ncpu = 1
+memlimit = "16M"
+hostname = "edge.example"
+[sysctl]
+"net.inet.ip.forwarding" = 0
+"kern.hostname" = "edge"
+[[interface]]
+name = "shmif0"
+linkstr = "inside"
+inet = ["10.0.0.1/24"]
+mtu = 1280
+[[interface]]
+name = "shmif1"
+up = false
+[[route]]
+to = "default"
+via = "10.0.0.2"
+[[route]]
+to = "10.9.0.0/16"
+via = "10.0.0.3"
+"#;
+
+fn run(program: &Path, words: &str) -> Output {
+    Command::new(program).args(words.split_whitespace()).output().unwrap()
+}
+
+/// Builds in the folder for the files of tests, which stays, so that it takes long only once.
+fn build(folder: &Path) {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kernels");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet"]).current_dir(folder).env("CARGO_TARGET_DIR", &target);
+    // What cargo tells a test about itself is not for another cargo.
+    cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    let output = cargo.output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{errors}");
+}
+
+#[test]
+fn a_configuration_becomes_a_program_and_a_library() {
+    let scratch = Scratch::new("kernel");
+    let file = scratch.write("edge.toml", EDGE);
+    for form in ["", "--lib"] {
+        let mut assemble = Command::new(env!("CARGO_BIN_EXE_assemble"));
+        assemble.arg(&file).arg("--out").arg(scratch.path("out")).args(form.split_whitespace());
+        let output = assemble.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    build(&scratch.path("out/edge-library"));
+    build(&scratch.path("out/edge"));
+
+    let edge = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kernels/debug/edge");
+    let shown = run(&edge, "");
+    assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("(edge)"));
+
+    let silent = run(&edge, "--probe-exit");
+    assert!(silent.status.success() && silent.stdout.is_empty() && silent.stderr.is_empty());
+
+    let measured = run(&edge, "--measure --runs 5 --json");
+    let value: serde_json::Value = serde_json::from_slice(&measured.stdout).unwrap();
+    assert_eq!(value["components"], 3);
+    for name in ["min", "median", "p99", "first"] {
+        assert!(value["boot_s"][name].as_f64().unwrap() > 0.0, "{name}");
+    }
+    assert!(value["halt_s"].as_f64().unwrap() > 0.0);
+    assert!(value["bytes_per_kernel"].as_f64().unwrap() > 0.0);
+
+    let wrong = run(&edge, "--runs 5");
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("edge: error: --runs"));
+}
