@@ -110,12 +110,16 @@ pub static SPECS: [Spec];
 
 /// Registers the crate's component, as `pub static COMPONENT`.
 ///
-/// ```ignore
-/// base::component! {
-///     "netinet", needs ["net"],
-///     hooks { Net => attach, NetIfcfg => configure_lo0 },
-///     fini detach
+/// ```
+/// mod clock {
+///     base::component! { "clock", needs [], hooks { Kern => attach, Postinit => start }, fini stop }
+///
+///     fn attach(_: &mut base::Lwp<'_>) -> Result<(), base::Errno> { Ok(()) }
+///     fn start(_: &mut base::Lwp<'_>) -> Result<(), base::Errno> { Ok(()) }
+///     fn stop(_: &mut base::Lwp<'_>) {}
 /// }
+/// base::kernel!(CLOCK = [clock]);
+/// # fn main() { base::Kernel::boot(sim::Sim::seeded(1), &CLOCK).unwrap(); }
 /// ```
 #[macro_export]
 macro_rules! component {

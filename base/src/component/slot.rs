@@ -1,9 +1,14 @@
 //! Slots: a component's state in each kernel.
 //!
-//! ```ignore
-//! base::slot! { pub static ARP: ArpState; }      // in src/component.rs
-//! ARP.set(l, kmem::boxed(l, ArpState::new())?)?; // in a boot hook
-//! cx.get(&ARP)                                   // anywhere: an array access
+//! ```
+//! base::slot! { pub static SEEN: base::evcnt::Counter; }         // in src/component.rs
+//!
+//! fn attach(l: &mut base::Lwp<'_>) -> Result<(), base::Errno> {   // a boot hook
+//!     SEEN.set(l, base::vm::kmem::boxed(l, Default::default())?)
+//! }
+//! fn input(cx: &base::Cx<'_>) {                                   // anywhere: an array access
+//!     cx.get(&SEEN).inc(cx);
+//! }
 //! ```
 //!
 //! The index of a slot is its place in the linker set, which its address says: there is nothing to

@@ -1,8 +1,16 @@
 //! Condition variables.
 //!
-//! ```ignore
-//! let job = cv.wait_until(l, &queue, deadline, |q| q.pop())?; // sleeps while there is none
-//! queue.lock(cx).push(job)?; cv.signal(cx);                   // the other side
+//! ```
+//! use base::lock::{Condvar, IntrMutex};
+//! use base::wait::Unslept;
+//!
+//! fn next(l: &mut base::Lwp<'_>, cv: &Condvar, jobs: &IntrMutex<u32>) -> Result<u32, Unslept> {
+//!     cv.wait_until(l, jobs, None, |n| n.checked_sub(1)) // sleeps while there is none
+//! }
+//! fn add(cx: &base::Cx<'_>, cv: &Condvar, jobs: &IntrMutex<u32>) {
+//!     *jobs.lock(cx) += 1;
+//!     cv.signal(cx);
+//! }
 //! ```
 //!
 //! The condition is part of the call, so that it is looked at again after every wake-up, and the
