@@ -165,7 +165,7 @@ impl Table {
 impl Shared {
     /// No larger than need be, and never on the stack: a process that boots one kernel touches
     /// few pages.
-    #[allow(clippy::disallowed_methods)]
+    #[allow(clippy::disallowed_methods, clippy::disallowed_macros)] // shared by kernels
     fn of(components: &[&'static Component]) -> Shared {
         let served = |s: &Syscall| {
             s.number <= MAX_NUMBER
