@@ -1,7 +1,7 @@
 //! What an assembled kernel does when it is started as a program.
 //!
 //! * Without arguments it boots, is set up as its configuration says, prints the kernel's messages
-//!   and ends. [`HELP`] says the rest.
+//!   and ends. `--help` tells the rest.
 //! * [`main`] is what its `main` calls.
 //!
 //! Nothing is allocated, started or read here before the kernel boots, and arguments are read by
