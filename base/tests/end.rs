@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -144,6 +145,46 @@ fn drop_from_inside_is_deferred_to_the_end_of_the_visit() {
         sleeper.join().map(|slept| assert_eq!(slept, Unslept::Gone)).unwrap();
         assert_eq!(account.used(), 0);
         assert_eq!(handle.enter(|_| ()), Err(Gone));
+    });
+}
+
+#[test]
+fn drop_from_a_visit_inside_a_visit_is_deferred_to_the_end_of_the_outer_one() {
+    on_sims(|sim| {
+        let kernel = boot(sim, &EMPTY, 2);
+        let (handle, account) = (kernel.handle(), kernel.account().clone());
+        let outer = handle.enter(|l| {
+            assert_eq!(handle.enter(|_| drop(kernel)), Ok(()));
+            assert_ne!(l.account().used(), 0, "this visit goes on in a kernel that is there");
+        });
+        assert_eq!(outer, Ok(()));
+        assert_eq!(account.used(), 0);
+    });
+}
+
+#[test]
+fn a_panic_without_the_cpu_that_is_stopped_inside_leaves_the_visit_with_a_cpu() {
+    on_sims(|sim| {
+        let kernel = boot(sim, &EMPTY, 1);
+        let handle = kernel.handle();
+        let left = Arc::new(AtomicBool::new(false));
+        let other = kernel
+            .enter(|l| {
+                let stopped = catch_unwind(AssertUnwindSafe(|| {
+                    let _ = l.offcpu(|_| panic!("expected in this test"));
+                }));
+                assert!(stopped.is_err());
+                let seen = left.clone();
+                let other = sim.spawn("other", move || {
+                    handle.enter(|_| assert!(seen.load(Ordering::Relaxed), "two on one CPU"))
+                });
+                sim.yield_now();
+                left.store(true, Ordering::Relaxed);
+                other
+            })
+            .unwrap();
+        other.join().unwrap();
+        end(kernel);
     });
 }
 

@@ -177,8 +177,7 @@ pub(crate) fn visit(core: &Core) -> Carried {
             core.die();
         }
     }
-    if core.take_deferred() {
-        crate::kernel::end_now(core);
+    if end_deferred(core) {
         return Carried::Done;
     }
     if again { Carried::Again } else { Carried::Done }
@@ -206,10 +205,23 @@ pub(crate) fn enter<R>(
         l.cpu().visitor.store(0, Ordering::Relaxed);
         r
     });
-    if core.take_deferred() {
+    end_deferred(core);
+    result
+}
+
+/// Ends the kernel if that was asked for from inside; true if so. With several CPUs this visit may
+/// be inside another one of the same thread: then that one sees to it, when it ends.
+#[inline]
+fn end_deferred(core: &Core) -> bool {
+    if !core.take_deferred() {
+        return false;
+    }
+    if core.is_inside() {
+        core.defer_end();
+    } else {
         crate::kernel::end_now(core);
     }
-    result
+    true
 }
 
 /// Runs `f`, which is kernel code, inside the kernel, as the thread `ident`.
@@ -268,9 +280,7 @@ where
     }
     if visit.owes {
         core.host.carry(&outside());
-        if core.take_deferred() {
-            crate::kernel::end_now(core);
-        }
+        end_deferred(core);
     }
     Ok(())
 }

@@ -20,7 +20,8 @@ pub(crate) const fn outside() -> Offcpu {
 }
 
 impl Lwp<'_> {
-    /// Gives the CPU back, runs `block`, and takes a CPU again, not always the same one.
+    /// Gives the CPU back, runs `block`, and takes a CPU again, not always the same one. `block` must
+    /// not drop this kernel: it would wait for itself.
     ///
     /// [`Gone`] when the kernel is being dropped: the caller should leave without delay. A thread
     /// that sleeps in a kernel that dies does not come back from here: it is unwound to where it
@@ -30,25 +31,52 @@ impl Lwp<'_> {
         let visitor = self.cpu().visitor.swap(0, Ordering::Relaxed);
         core.sleeper_enters();
         let owes = release(self);
+        let mut away = Away { l: self, visitor, owes };
         let r = block(&Offcpu::scheduler_only());
-        match acquire(core, self.cpu().index, Entry::Resume) {
+        let back = away.come_back();
+        core::mem::forget(away);
+        match back {
+            Ok(()) => (r, if core.is_closing() { Err(Gone) } else { Ok(()) }),
+            Err(_) => core.host.abandon(),
+        }
+    }
+}
+
+/// A thread that has given its CPU back. Dropped by a panic of `block`: who then unwinds, or stops
+/// that, still has a context, and so must have a CPU.
+struct Away<'a, 'k> {
+    l: &'a mut Lwp<'k>,
+    visitor: u64,
+    owes: bool,
+}
+
+impl Away<'_, '_> {
+    fn come_back(&mut self) -> Result<(), Shut> {
+        let core = self.l.core();
+        match acquire(core, self.l.cpu().index, Entry::Resume) {
             Ok(cpu) => {
-                cpu.visitor.store(visitor, Ordering::Relaxed);
+                cpu.visitor.store(self.visitor, Ordering::Relaxed);
                 // SAFETY: this thread has just taken `cpu`, a CPU of this context's kernel.
-                unsafe { self.set_cpu(cpu) };
+                unsafe { self.l.set_cpu(cpu) };
                 core.sleeper_leaves();
-                if owes {
+                if self.owes {
                     // `block` may not have waited, so what was raised may still be uncarried.
                     cpu.owes_carry.set(true);
                 }
-                let gone = if core.is_closing() { Err(Gone) } else { Ok(()) };
-                (r, gone)
+                Ok(())
             }
-            Err(Shut::Dead | Shut::Closed | Shut::Inside) => {
+            Err(shut) => {
                 // SAFETY: nobody else has the CPU of nobody, which was made for this thread.
-                unsafe { self.set_cpu(Cpu::nobodys()) };
-                core.host.abandon()
+                unsafe { self.l.set_cpu(Cpu::nobodys()) };
+                Err(shut)
             }
         }
+    }
+}
+
+impl Drop for Away<'_, '_> {
+    fn drop(&mut self) {
+        // Where there is none to be had, the unwinding goes on without.
+        let _ = self.come_back();
     }
 }
