@@ -29,6 +29,17 @@ fn rfc1122_3_2_2_6_an_echo_is_answered_with_the_same_data_from_the_same_address(
 }
 
 #[test]
+fn rfc1624_3_a_reply_of_nothing_but_zeros_has_a_good_checksum() {
+    Crossing::run(|c| {
+        for size in [0, 1, 40] {
+            let message = Icmp { kind: 8, code: 0, word: [0; 4], data: vec![0; size] };
+            let (left, _) = c.cross(&Ip::new(LEFT, LEFT_ROUTER, ICMP, message.bytes()));
+            assert_eq!(left[0].icmp().map(|m| m.kind), Some(0), "{size} bytes");
+        }
+    });
+}
+
+#[test]
 fn rfc1122_3_2_2_6_recorded_routes_come_back() {
     Crossing::run(|c| {
         let options = vec![7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0];

@@ -195,7 +195,9 @@ impl IcmpHeader {
         self.kind = kind::ECHO_REPLY;
         self.code = 0;
         let checksum = crate::checksum::update(self.checksum.get(), old, 0);
-        self.checksum = U16::new(checksum);
+        // Zero has two forms. If all the rest is zero, only the one with all bits set is right
+        // (RFC 1624 §3); in every other message either form is.
+        self.checksum = U16::new(if checksum == 0 { u16::MAX } else { checksum });
     }
 }
 
