@@ -56,7 +56,11 @@ fn rfc1122_3_2_2_6_echoes_to_everybody_are_not_answered() {
         }
         let echo = Ip::echo(LEFT, LEFT_ROUTER, 1, b"").bytes();
         let sent = ethernet(MacAddr::BROADCAST, c.left.mac, TYPE_IP, &echo);
+        // RFC 1122 §3.3.6: to one host, but brought by the link to all: not even looked at.
+        let (delivered, refused) = (c.counter("ip", "delivered"), c.counter("ip", "bad_address"));
         assert_eq!(c.cross_frame(&sent), (vec![], vec![]));
+        assert_eq!(c.counter("ip", "delivered"), delivered);
+        assert_eq!(c.counter("ip", "bad_address"), refused + 1);
         assert_eq!(c.counter("icmp", "echoed"), 0);
     });
 }

@@ -56,6 +56,9 @@ pub(crate) fn input(cx: &Cx<'_>, mut packet: Packet) {
         return forward::without_route(cx, packet);
     };
     match route.kind {
+        // RFC 1122 §3.3.6: what the link brought to many is for a group or for everybody, or not
+        // looked at.
+        RouteKind::Local if from_link_to_many(&packet) => inet.ip.bad_address.inc(cx),
         RouteKind::Local => deliver(cx, packet, &header, false),
         RouteKind::Broadcast if is_on(&packet, route.ifp.index()) => {
             deliver(cx, packet, &header, true);
@@ -73,6 +76,10 @@ fn may_come_in(packet: &Packet, src: Ipv4Addr, dst: Ipv4Addr) -> bool {
     // RFC 1812 §5.3.7: a source is one host (or, of a host that knows no better, zero); nobody is
     // at network zero, nor in class E but for the broadcast address.
     looped || (s != 127 && d != 127 && s < 224 && d != 0 && (d < 240 || dst.is_broadcast()))
+}
+
+fn from_link_to_many(packet: &Packet) -> bool {
+    packet.flags().intersects(Flags::LINK_BROADCAST | Flags::LINK_MULTICAST)
 }
 
 fn is_on(packet: &Packet, index: u32) -> bool {
@@ -120,7 +127,6 @@ pub(super) fn deliver(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header, to_every
 
 fn dispatch(cx: &Cx<'_>, mut packet: Packet, header: &Ipv4Header, to_everybody: bool) {
     let inet = cx.get(&INET);
-    let on_link = Flags::LINK_BROADCAST | Flags::LINK_MULTICAST;
     let facts = Facts {
         src: header.src(),
         dst: header.dst(),
@@ -128,7 +134,7 @@ fn dispatch(cx: &Cx<'_>, mut packet: Packet, header: &Ipv4Header, to_everybody: 
         ttl: header.ttl,
         tos: header.tos,
         id: header.id(),
-        to_everybody: to_everybody || packet.flags().intersects(on_link),
+        to_everybody: to_everybody || from_link_to_many(&packet),
     };
     inet.ip.delivered.inc(cx);
     let taken = raw::input(cx, &facts, &packet, header.header_len());
