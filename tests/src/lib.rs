@@ -2,7 +2,7 @@
 //!
 //! * [`lab`]: kernels on one host, and the check that none leaves memory charged behind.
 //! * [`station`]: a bare member of a bus that sends and sees raw frames.
-//! * [`crossing`]: a router between two stations.  * [`line`]: figure 3.31 of the book.
+//! * [`crossing`]: a router between two stations.  * [`mod@line`]: figure 3.31 of the book.
 //! * [`frames`]: any input, as frames into a router, for the fuzzer.
 //! * [`wire`]: packets built and read by code of its own, to hold netinet's against.
 //!
