@@ -77,7 +77,7 @@ pub fn three_digits(value: f64) -> String {
     match value.abs() {
         v if v >= 100.0 => format!("{value:.0}"),
         v if v >= 10.0 => format!("{value:.1}"),
-        v if v >= 0.001 || v == 0.0 => format!("{value:.2}"),
+        v if v >= 0.01 || v == 0.0 => format!("{value:.2}"),
         _ => format!("{value:.1e}"),
     }
 }

@@ -37,7 +37,8 @@ pub struct Arguments {
     /// How many warm round trips to measure
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub count: u32,
-    /// At the end stay idle for so long, and tell how much CPU that took
+    /// At the end, when the last timers have run out (3 s), stay idle for so long, and tell how
+    /// much CPU that took
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub idle: Option<Duration>,
 }
