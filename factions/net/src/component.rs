@@ -4,11 +4,11 @@ use base::lock::{Mutex, Rank};
 use base::sched::softint::{Level, Softint};
 use base::syscall::{Arg, number};
 use base::vm::kmem;
-use base::{Cx, Errno, Lwp};
+use base::{Errno, Lwp};
 
 use crate::ifnet::{Ifnets, config};
 use crate::netisr::{LINK_PROTOS, LinkProto, Netisr};
-use crate::route::Routes;
+use crate::route::{self, Routes};
 use crate::socket::calls;
 use crate::{EtherType, loopback, netisr};
 
@@ -94,12 +94,10 @@ fn attach_lo0(l: &mut Lwp<'_>) -> Result<(), Errno> {
 /// The last interface goes first: lo0 is what others lean on.
 fn detach(l: &mut Lwp<'_>) {
     let Some(net) = l.try_get(&NET) else { return };
-    while let Some(ifp) = last(l, net) {
+    // All at once: each interface would look for its own among those of all others.
+    route::config::retain(l, |_, _| false);
+    while let Some(ifp) = net.ifnets.last(l) {
         config::take_down(l, &ifp);
     }
     net.netisr.clear(l);
-}
-
-fn last(cx: &Cx<'_>, net: &Net) -> Option<base::KArc<crate::Ifnet>> {
-    (0..).map_while(|n| net.ifnets.nth(cx, n)).last()
 }

@@ -54,6 +54,11 @@ impl Ifnets {
         self.list.lock(cx).ifnets.get(n).cloned()
     }
 
+    /// The interface that was attached last.
+    pub(crate) fn last(&self, cx: &Cx<'_>) -> Option<KArc<Ifnet>> {
+        self.list.lock(cx).ifnets.last().cloned()
+    }
+
     pub(super) fn remove(&self, cx: &Cx<'_>, ifp: &Ifnet) {
         let mut list = self.list.lock(cx);
         let at = list.ifnets.binary_search_by_key(&ifp.index(), |i| i.index()).ok();
