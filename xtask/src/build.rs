@@ -15,7 +15,7 @@ use crate::workspace::Workspace;
 pub struct Arguments {
     /// The configuration, for example config/router.toml
     file: PathBuf,
-    /// A shared library in place of a program
+    /// A Rust library, with a function `boot`, in place of a program
     #[arg(long)]
     lib: bool,
     /// Link everything statically, the C library too

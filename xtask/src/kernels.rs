@@ -30,7 +30,7 @@ pub struct Configuration {
 /// How a kernel is built.
 #[derive(Clone, Copy, Default)]
 pub struct Shape {
-    /// As a library with the C interface, in place of a program.
+    /// As a Rust library, in place of a program.
     pub lib: bool,
     /// Linked statically, C library included.
     pub is_static: bool,
@@ -55,7 +55,7 @@ struct Added {
 /// The program `name` of the package config, built as users run it.
 pub fn program(workspace: &Workspace, name: &str) -> Result<PathBuf> {
     let words = ["build", "--release", "--quiet", "--package", "anykernel-config", "--bin", name];
-    artefact(&mut workspace.cargo(&words), name)
+    artefact(&mut workspace.cargo(&words), &workspace.path("config"))
 }
 
 /// The configurations in `config/`, by name.
@@ -129,33 +129,32 @@ pub fn build_crate(workspace: &Workspace, folder: &Path, shape: Shape) -> Result
         // With a target named, the flags do not reach procedural macros, which cannot be static.
         cargo.args(["--target", &host_triple()?]).env("RUSTFLAGS", "-C target-feature=+crt-static");
     }
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    artefact(&mut cargo, &name)
+    artefact(&mut cargo, folder)
 }
 
-/// Runs a cargo build and finds what it made for the target or package `name`.
-fn artefact(cargo: &mut Command, name: &str) -> Result<PathBuf> {
+/// Runs a cargo build and finds what it made of the package in `folder`.
+fn artefact(cargo: &mut Command, folder: &Path) -> Result<PathBuf> {
     cargo.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
     let what = run::shown(cargo);
     let output = cargo.output().with_context(|| format!("`{what}` does not start"))?;
     if !output.status.success() {
         bail!("`{what}` failed ({}): the compiler's messages are above", output.status);
     }
-    last_artefact(&output.stdout).with_context(|| format!("`{what}` built nothing called {name}"))
+    last_artefact(&output.stdout, folder)
+        .with_context(|| format!("`{what}` built nothing in {}", folder.display()))
 }
 
-/// The executable, or else the shared library, of the last artefact in cargo's messages. The
-/// package that was asked for is built last.
-fn last_artefact(messages: &[u8]) -> Option<PathBuf> {
+/// The executable, or else the library, of the last artefact in cargo's messages that is of the
+/// package in `folder`. A program comes after the library of its package; a library may be done
+/// before those that it depends on.
+fn last_artefact(messages: &[u8], folder: &Path) -> Option<PathBuf> {
     let artefacts = Message::parse_stream(messages).filter_map(|message| match message {
         Ok(Message::CompilerArtifact(artefact)) => Some(artefact),
         _ => None,
     });
-    let last = artefacts.last()?;
-    let library = || {
-        let shared = last.filenames.iter().find(|file| file.extension() == Some("so"));
-        shared.or(last.filenames.first()).cloned()
-    };
+    let ours = |manifest: &Path| manifest.parent() == Some(folder);
+    let last = artefacts.filter(|artefact| ours(artefact.manifest_path.as_std_path())).last()?;
+    let library = || last.filenames.iter().find(|file| file.extension() != Some("rmeta")).cloned();
     last.executable.clone().or_else(library).map(Into::into)
 }
 
@@ -181,15 +180,19 @@ mod tests {
     }
 
     #[test]
-    fn the_last_artefact_is_taken() {
-        let line = |name: &str, executable: &str| {
+    fn the_last_artefact_of_the_package_is_taken() {
+        let line = |folder: &str, files: &str, executable: &str| {
             format!(
-                r#"{{"reason":"compiler-artifact","package_id":"p","manifest_path":"/m","target":{{"kind":["bin"],"crate_types":["bin"],"name":"{name}","src_path":"/s"}},"profile":{{"opt_level":"3","debuginfo":0,"debug_assertions":false,"overflow_checks":false,"test":false}},"features":[],"filenames":["/t/lib{name}.so"],"executable":{executable},"fresh":false}}"#
+                r#"{{"reason":"compiler-artifact","package_id":"p","manifest_path":"{folder}/Cargo.toml","target":{{"kind":["bin"],"crate_types":["bin"],"name":"t","src_path":"/s"}},"profile":{{"opt_level":"3","debuginfo":0,"debug_assertions":false,"overflow_checks":false,"test":false}},"features":[],"filenames":[{files}],"executable":{executable},"fresh":false}}"#
             )
         };
-        let messages = format!("{}\n{}\n", line("a", "null"), line("b", "\"/t/b\""));
-        assert_eq!(last_artefact(messages.as_bytes()), Some("/t/b".into()));
-        assert_eq!(last_artefact(line("a", "null").as_bytes()), Some("/t/liba.so".into()));
-        assert_eq!(last_artefact(b""), None);
+        let library = line("/k", r#""/t/libk.rmeta","/t/libk.rlib""#, "null");
+        let program = line("/k", r#""/t/k""#, r#""/t/k""#);
+        let other = line("/o", r#""/t/libo.rlib""#, "null");
+        let last = |lines: &[&str]| last_artefact(lines.join("\n").as_bytes(), Path::new("/k"));
+        assert_eq!(last(&[&other, &library, &program]), Some("/t/k".into()));
+        assert_eq!(last(&[&library, &other]), Some("/t/libk.rlib".into()));
+        assert_eq!(last(&[&other]), None);
+        assert_eq!(last(&[]), None);
     }
 }

@@ -91,8 +91,8 @@ fn measure(
         Some(_) => None,
     };
     let after = config::resident::bytes()?;
-    let host_threads = host::threads()?;
     let idle_cpu_fraction = arguments.idle.map(host::cpu_fraction);
+    let host_threads = host::threads()?;
     let report = Report {
         nodes: topology.nodes.len(),
         topology: plan.name.clone(),
