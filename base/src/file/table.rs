@@ -11,7 +11,7 @@ use crate::{Cx, Errno, Lwp};
 pub type Fd = u32;
 
 /// The most descriptors that a process may have.
-pub const MAX_FDS: u32 = 1 << 20;
+pub const MAX_FDS: u32 = 1 << 16;
 
 struct Entry {
     file: KArc<File>,

@@ -69,7 +69,8 @@ fn acquire_slow(core: &Core, hint: u32, entry: Entry) -> Result<&Cpu, Shut> {
             return Err(Shut::Inside);
         }
         // Where there are several, another one may become free before this one does.
-        let several = core.ncpu() > 1;
+        // (Not where time is simulated: a wait with a deadline never counts as a deadlock there.)
+        let several = core.ncpu() > 1 && core.host.shuffle_seed().is_none();
         let deadline = several.then(|| core.host.now() + Duration::from_nanos(PATIENCE_NS));
         let cpu = core.cpu((hint + turn) % core.ncpu());
         if cpu.word.acquire_until(entry, &*core.host, &outside(), deadline)? {
@@ -258,7 +259,18 @@ pub(crate) fn enter_syscall(
 struct Visit<'k, F> {
     l: Lwp<'k>,
     f: F,
-    owes: bool,
+    left: Left,
+}
+
+/// How a visit has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// It has not.
+    NotYet,
+    /// The CPU was given back, and the host is owed nothing.
+    Even,
+    /// The CPU was given back, and the host is owed a `carry`.
+    Owing,
 }
 
 #[inline]
@@ -270,15 +282,18 @@ where
     if cpu.index != ident.last_cpu.get() {
         ident.last_cpu.set(cpu.index);
     }
-    let mut visit = Visit { l: Lwp::new(Cx::new(core, cpu), ident), f, owes: false };
+    let mut visit = Visit { l: Lwp::new(Cx::new(core, cpu), ident), f, left: Left::NotYet };
     let caught = core.host.catch(&mut || {
-        (visit.f)(&mut visit.l);
-        visit.owes = release(&visit.l);
+        // A host that ran this twice would give back a CPU that it does not have.
+        if visit.left == Left::NotYet {
+            (visit.f)(&mut visit.l);
+            visit.left = if release(&visit.l) { Left::Owing } else { Left::Even };
+        }
     });
-    if caught.is_err() {
+    if caught.is_err() || visit.left == Left::NotYet {
         return Err(left_by_panic(core));
     }
-    if visit.owes {
+    if visit.left == Left::Owing {
         core.host.carry(&outside());
         end_deferred(core);
     }

@@ -104,8 +104,13 @@ impl Line {
         let Some(core) = self.core.upgrade() else { return };
         self.raised.store(true, Ordering::Release);
         if core.cpu(self.place.0).raise(1 << self.place.1) {
-            cx.cpu().owes_carry.set(true);
-            cx.core().host.raise_local(core);
+            if Arc::ptr_eq(&core.host, &cx.core().host) {
+                cx.cpu().owes_carry.set(true);
+                cx.core().host.raise_local(core);
+            } else {
+                let host = core.host.clone();
+                host.raise(core);
+            }
         }
     }
 }

@@ -71,6 +71,7 @@ net::domain! {
         is_local: domain::is_local,
         address_added: domain::address_added,
         address_up: domain::address_up,
+        interface_down: domain::interface_down,
         address_removed: domain::address_removed,
         interface_gone: domain::interface_gone,
     };

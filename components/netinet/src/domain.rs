@@ -117,6 +117,11 @@ fn withdraw_all(cx: &Cx<'_>, ifp: &KArc<Ifnet>, addr: Ipv4Addr, prefix: u8) {
     }
 }
 
+/// An interface was taken down.
+pub(crate) fn interface_down(cx: &Cx<'_>, ifp: &KArc<Ifnet>) {
+    arp::interfaces::flush(cx, ifp);
+}
+
 /// An interface is going.
 pub(crate) fn interface_gone(l: &mut Lwp<'_>, ifp: &KArc<Ifnet>) {
     arp::interfaces::detach(l, ifp);

@@ -132,6 +132,8 @@ pub(crate) struct Inet {
     pub(crate) arp: IntrMutex<ArpInterfaces>,
     pub(crate) fragments: IntrMutex<Fragments>,
     pub(crate) errors: IntrMutex<RateLimit>,
+    /// Of messages about what neighbours do: anybody on the link can cause them.
+    pub(crate) notices: IntrMutex<RateLimit>,
     /// For what both of the above put off.
     pub(crate) timer: Callout,
 }
@@ -150,6 +152,7 @@ impl Inet {
             arp: IntrMutex::new(cx, Rank::Arp, ArpInterfaces::new(cx)),
             fragments: IntrMutex::new(cx, Rank::Reass, Fragments::new(cx)),
             errors: IntrMutex::new(cx, Rank::Proto, limit(ERROR_RATE)),
+            notices: IntrMutex::new(cx, Rank::Proto, RateLimit::new(1, 10)),
             timer: Callout::new(cx, kmem::arc(cx, Timer)?)?,
         })
     }

@@ -35,6 +35,8 @@ pub struct Domain {
     pub address_added: fn(l: &mut Lwp<'_>, ifp: &KArc<Ifnet>, addr: IfAddr) -> Result<(), IfError>,
     /// The interface is up with the address: tells the neighbours.
     pub address_up: fn(cx: &Cx<'_>, ifp: &KArc<Ifnet>, addr: IfAddr),
+    /// An interface was taken down: forgets what was learnt of its neighbours.
+    pub interface_down: fn(cx: &Cx<'_>, ifp: &KArc<Ifnet>),
     /// An address was taken away: takes its routes away.
     pub address_removed: fn(l: &mut Lwp<'_>, ifp: &KArc<Ifnet>, addr: IfAddr),
     /// An interface is going: lets go of it.

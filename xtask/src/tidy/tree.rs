@@ -1,7 +1,7 @@
 //! What the rules look at: the project's text files and the workspace's packages.
 //!
-//! * [`Tree::read`] reads the checkout; tests build one with [`Tree::of`].
-//! * [`File::place`] says to which part of the project a file belongs.
+//! * [`Tree::read`] reads the checkout; tests build one with `Tree::of`.
+//! * `File::place` says to which part of the project a file belongs.
 
 use std::fs;
 use std::path::Path;

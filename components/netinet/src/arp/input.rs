@@ -44,7 +44,9 @@ pub(crate) fn input(cx: &Cx<'_>, mut packet: Packet) {
             announce(cx, &ifp, conflict.ip);
         }
     }
-    if let Learnt::Moved(from) = outcome.learnt {
+    if let Learnt::Moved(from) = outcome.learnt
+        && inet.notices.lock(cx).take(cx.now().nanos())
+    {
         let (ip, mac) = (arp.sender_ip(), arp.sender_mac);
         kprintf!(cx, "{}: {ip} moved from {from} to {mac}", ifp.name());
     }

@@ -75,6 +75,13 @@ pub(crate) fn attach(cx: &Cx<'_>, ifp: &KArc<Ifnet>) -> Result<(), NoMemory> {
     arp.list.insert(at, ArpInterface { ifp: ifp.clone(), cache, charge })
 }
 
+/// Forgets what was learnt on the interface, and drops what waits.
+pub(crate) fn flush(cx: &Cx<'_>, ifp: &Ifnet) {
+    if let Some(a) = cx.get(&INET).arp.lock(cx).get(ifp.index()) {
+        a.cache.flush();
+    }
+}
+
 /// Takes the interface's cache away, with what waits in it.
 pub(crate) fn detach(cx: &Cx<'_>, ifp: &Ifnet) {
     let mut arp = cx.get(&INET).arp.lock(cx);

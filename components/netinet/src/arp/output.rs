@@ -8,6 +8,7 @@ use core::net::Ipv4Addr;
 
 use base::{Cx, KArc};
 use net::ethernet::{self, wire::MacAddr};
+use net::ifnet::{IfError, IfFlags};
 use net::{EtherType, Ifnet, Packet};
 use zerocopy::IntoBytes;
 
@@ -46,6 +47,10 @@ fn send_slow(
     packet: Packet,
 ) -> Result<(), SendError> {
     let inet = cx.get(&INET);
+    if !ifp.flags().contains(IfFlags::UP) {
+        ifp.counters.oerrors.inc(cx);
+        return Err(SendError::Interface(IfError::Down));
+    }
     let mut arp = inet.arp.lock(cx);
     let Some(a) = arp.get(ifp.index()) else { return Err(SendError::NoRoute) };
     let cost = a.cache.resolve_cost(next_hop);
@@ -122,16 +127,24 @@ enum Due {
     Unreachable(Vec<Packet>),
 }
 
-/// Asks again, and gives up, where it is time.
+/// Asks again, and gives up, where it is time. What the budget leaves is due when the timer fires
+/// again, which is at once.
 pub(crate) fn expire(cx: &Cx<'_>, now: u64) {
-    loop {
+    let mut at = 0;
+    while cx.spend() {
         let due = {
             let mut arp = cx.get(&INET).arp.lock(cx);
-            arp.iter_mut().find_map(|a| {
-                a.cache.expire(now).map(|action| match action {
+            let next = arp.iter_mut().enumerate().skip(at).find_map(|(i, a)| {
+                let action = a.cache.expire(now)?;
+                let due = match action {
                     Action::Query(ip) => Due::Query(a.ifp.clone(), ip),
                     Action::Unreachable(_, packets) => Due::Unreachable(packets),
-                })
+                };
+                Some((i, due))
+            });
+            next.map(|(i, due)| {
+                at = i;
+                due
             })
         };
         match due {

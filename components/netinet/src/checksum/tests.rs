@@ -83,19 +83,3 @@ proptest! {
 }
 
 extern crate std;
-
-/// Not a benchmark, only a number to look at.
-#[test]
-#[ignore = "prints a time"]
-fn time_of_a_sum() {
-    for len in [20, 64, 1500, 65536] {
-        let bytes = std::vec![0xa5u8; len];
-        let rounds = 200_000_000 / (len + 40);
-        let start = std::time::Instant::now();
-        for _ in 0..rounds {
-            std::hint::black_box(Sum::of(std::hint::black_box(&bytes)).checksum());
-        }
-        let each = start.elapsed().as_nanos() as usize * 10 / rounds;
-        std::println!("{len} bytes: {}.{} ns", each / 10, each % 10);
-    }
-}

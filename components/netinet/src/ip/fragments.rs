@@ -112,7 +112,13 @@ fn become_whole(packet: &mut Packet) -> Option<()> {
 /// Gives up what has waited too long (RFC 1122 §3.3.2), and says so if the first fragment is here.
 pub(crate) fn expire(cx: &Cx<'_>, now: u64) {
     loop {
-        let Some(expired) = cx.get(&INET).fragments.lock(cx).reass.expire(now) else { return };
+        let mut held = cx.get(&INET).fragments.lock(cx);
+        let expired = held.reass.expire(now);
+        // A charge that shrinks is not refused.
+        let footprint = held.reass.footprint();
+        let _ = held.charge.resize(footprint);
+        drop(held);
+        let Some(expired) = expired else { return };
         cx.get(&INET).ip.reassembly_timeouts.inc(cx);
         if let Some(first) = expired.first {
             report(cx, first, Report::TimeExceeded(code::REASSEMBLY));

@@ -91,6 +91,9 @@ fn set_up_locked(cx: &Cx<'_>, ifp: &KArc<Ifnet>, up: bool) {
     if ifp.flags().contains(IfFlags::UP) != up {
         ifp.change_flags(set, clear);
         ifp.driver().flags_changed(cx, ifp);
+        if !up {
+            domain::of(cx).for_each(|d| (d.interface_down)(cx, ifp));
+        }
     }
 }
 

@@ -370,22 +370,3 @@ proptest! {
         prop_assert_eq!(out.len() as u32, packet);
     }
 }
-
-/// Not a benchmark, only a number to look at.
-#[test]
-#[ignore = "prints a time"]
-fn time_of_a_resolve() {
-    for neighbours in [1, 2, 3, 8, 9, 400] {
-        let mut cache = cache(Config::DEFAULT);
-        (0..neighbours).for_each(|n| drop(ask_us(&mut cache, n, 0)));
-        let rounds = 20_000_000u32;
-        let start = std::time::Instant::now();
-        for n in 0..rounds {
-            let to = host(n % neighbours);
-            let cache = std::hint::black_box(&mut cache);
-            assert!(matches!(cache.resolve(to, 1, n), Resolve::Send(..)));
-        }
-        let each = start.elapsed().as_nanos() as u64 * 10 / u64::from(rounds);
-        std::println!("{neighbours} neighbours: {}.{} ns", each / 10, each % 10);
-    }
-}

@@ -196,23 +196,3 @@ fn retain_takes_out_what_is_refused() {
     assert_eq!(trie.retain(|_, _, _| false), 34);
     assert_eq!(trie.footprint(), 0);
 }
-
-/// Not a benchmark, only a number to look at: `cargo test --release -- --ignored --nocapture`.
-#[test]
-#[ignore = "prints a time"]
-fn time_of_a_lookup() {
-    let mut trie = Trie::new();
-    trie.insert(0, 0, 0u32);
-    for n in 0..9u32 {
-        trie.insert(ip(1, 2, n as u8, 0), 24, n);
-    }
-    let rounds = 50_000_000u32;
-    let start = std::time::Instant::now();
-    let mut sum = 0u64;
-    for n in 0..rounds {
-        let addr = ip(1, 2, (n % 11) as u8, 1);
-        sum += u64::from(*std::hint::black_box(&trie).lookup(addr).unwrap().2);
-    }
-    let each = start.elapsed().as_nanos() as u64 * 10 / u64::from(rounds);
-    std::println!("{}.{} ns ({sum})", each / 10, each % 10);
-}
