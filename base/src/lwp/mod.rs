@@ -18,7 +18,7 @@ use core::ptr::NonNull;
 pub use bound::{BoundLwp, Rfork};
 
 use crate::cx::Cx;
-use crate::lock::{Rank, rank};
+use crate::lock::Rank;
 use crate::proc::Proc;
 use crate::sched::cpu::Cpu;
 use crate::wait::Waiter;
@@ -59,14 +59,20 @@ impl Ident {
 pub struct Lwp<'k> {
     cx: Cx<'k>,
     ident: &'k Ident,
-    /// Ranks of the locks held that may be held across a sleep (debug builds).
+    /// Ranks of the locks held that may be held across a sleep.
+    #[cfg(debug_assertions)]
     held: u64,
 }
 
 impl<'k> Lwp<'k> {
     #[inline]
     pub(crate) fn new(cx: Cx<'k>, ident: &'k Ident) -> Self {
-        Self { cx, ident, held: 0 }
+        Self {
+            cx,
+            ident,
+            #[cfg(debug_assertions)]
+            held: 0,
+        }
     }
 
     /// # Safety
@@ -89,16 +95,23 @@ impl<'k> Lwp<'k> {
         self.ident.lid
     }
 
+    /// A lock of `rank` is about to be taken: in debug builds, panics if the order is wrong.
     #[track_caller]
     pub(crate) fn note_locked(&mut self, rank: Rank) {
-        rank::check(self.held, rank);
-        if cfg!(debug_assertions) {
+        #[cfg(debug_assertions)]
+        {
+            crate::lock::rank::check(self.held, rank);
             self.held |= rank.bit();
         }
+        let _ = rank;
     }
 
     pub(crate) fn note_unlocked(&mut self, rank: Rank) {
-        self.held &= !rank.bit();
+        #[cfg(debug_assertions)]
+        {
+            self.held &= !rank.bit();
+        }
+        let _ = rank;
     }
 
     pub(crate) fn mark_interrupted(&mut self) {

@@ -86,7 +86,10 @@ fn acquire_slow(core: &Core, hint: u32, entry: Entry) -> Result<&Cpu, Shut> {
 pub(crate) fn release(cx: &Cx<'_>) -> bool {
     let cpu = cx.cpu();
     if cpu.soft.get() == 0 {
-        let owes = cpu.owes_carry.replace(false);
+        let owes = cpu.owes_carry.get();
+        if owes {
+            cpu.owes_carry.set(false);
+        }
         if cpu.word.release_fast() {
             return owes;
         }
