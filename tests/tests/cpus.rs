@@ -1,11 +1,8 @@
 //! Kernels with several virtual CPUs: traffic, configuration and drops at the same time.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use base::Options;
-use net::ifnet::config;
-use net::route::config::{Prefix4, add, delete};
 use tests::node::Ping;
 use tests::{Lab, Node};
 
@@ -23,50 +20,6 @@ fn three(lab: &Lab) -> [Node; 3] {
     a.route([0, 0, 0, 0], 0, [10, 0, 1, 1]).unwrap();
     b.route([0, 0, 0, 0], 0, [10, 0, 2, 1]).unwrap();
     [a, router, b]
-}
-
-#[test]
-fn pings_from_many_threads_while_the_router_is_reconfigured() {
-    let lab = Lab::linux();
-    let [a, router, b] = three(&lab);
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let changes = scope.spawn(|| {
-            let mut rounds = 0;
-            while !done.load(Ordering::Relaxed) {
-                router.plug("shmif2", "left", ([10, 0, 3, 1], 24)).unwrap();
-                let changed = router.enter(|l| {
-                    let far = Prefix4::of([10, 9, 0, 0].into(), 16);
-                    add(l, far, [10, 0, 3, 9].into()).unwrap();
-                    delete(l, far).unwrap();
-                    config::set_mtu(l, "shmif2", 600).unwrap();
-                    config::destroy(l, "shmif2").unwrap();
-                });
-                changed.unwrap();
-                rounds += 1;
-            }
-            rounds
-        });
-        let pings: Vec<_> = [(&a, [10, 0, 2, 2]), (&b, [10, 0, 1, 2])]
-            .into_iter()
-            .flat_map(|(node, dst)| {
-                (0..2).map(move |_| {
-                    scope.spawn(move || {
-                        for i in 0..300 {
-                            let ping = Ping { size: 56 + i * 10, ..Ping::new(dst) };
-                            // A packet may be lost while the router changes; three in a row not.
-                            let answered = (0..3).find_map(|_| node.ping_with(ping).ok());
-                            assert_eq!(answered.map(|a| a.kind), Some(0), "ping {i}");
-                        }
-                    })
-                })
-            })
-            .collect();
-        let failed = pings.into_iter().any(|p| p.join().is_err());
-        done.store(true, Ordering::Relaxed);
-        assert!(changes.join().unwrap() > 0 && !failed);
-    });
-    assert!(router.counter("ip", "forwarded") > 0);
 }
 
 #[test]
