@@ -127,6 +127,15 @@ pub(super) fn assemble(count: u32, node: impl FnMut(u32) -> Node, pings: Vec<Pin
     Topology { nodes: (1..=count).map(node).collect(), links, pings }
 }
 
+/// Every other node pings node 1, `hops` away from it, and back the same way.
+pub(super) fn pings_to_first(count: u32, hops: impl Fn(u32) -> u32) -> Vec<Ping> {
+    let ping = |n: u32| {
+        let hops = hops(n);
+        Ping { from: index(n), to: range::near(1), hops, reply_hops: hops }
+    };
+    (2..=count).map(ping).collect()
+}
+
 pub(super) fn name(node: u32) -> String {
     format!("node{node}")
 }

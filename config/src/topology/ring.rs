@@ -12,14 +12,14 @@
 
 use std::net::Ipv4Addr;
 
-use super::generate::{assemble, far, index, name, near};
-use super::{MAX_HOPS, Node, Ping, Route, Topology, range};
+use super::generate::{assemble, far, name, near, pings_to_first};
+use super::{MAX_HOPS, Node, Route, Topology, range};
 
 /// The most nodes in a ring: half of them are as many hops as a packet can cross.
 pub const MAX_RING: u32 = 2 * MAX_HOPS + 1;
 
 pub(super) fn plan(count: u32) -> Topology {
-    assemble(count, |n| node(n, count), pings(count))
+    assemble(count, |n| node(n, count), pings_to_first(count, |n| hops(n, count)))
 }
 
 /// The number that is `steps` after `n`, where `count` is followed by 1.
@@ -52,13 +52,10 @@ fn run(routes: &mut Vec<Route>, n: u32, steps: std::ops::Range<u32>, count: u32,
     }
 }
 
-fn pings(count: u32) -> Vec<Ping> {
-    let ping = |n: u32| {
-        let back = n.saturating_sub(1);
-        let hops = back.min(count.saturating_sub(back));
-        Ping { from: index(n), to: range::near(1), hops, reply_hops: hops }
-    };
-    (2..=count).map(ping).collect()
+/// From node `n` to node 1, the shorter way round.
+fn hops(n: u32, count: u32) -> u32 {
+    let back = n.saturating_sub(1);
+    back.min(count.saturating_sub(back))
 }
 
 #[cfg(test)]

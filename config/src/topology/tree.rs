@@ -10,8 +10,8 @@
 //!
 //! Locking: none. Sources: RFC 4632 section 3.1.
 
-use super::generate::{assemble, far, index, name, near};
-use super::{Node, Ping, Route, Topology, range};
+use super::generate::{assemble, far, name, near, pings_to_first};
+use super::{Node, Route, Topology, range};
 
 /// Node 1 is the hub and has a link to every other node.
 pub(super) fn star(count: u32) -> Topology {
@@ -23,7 +23,7 @@ pub(super) fn star(count: u32) -> Topology {
         }
         n => Node { name: name(n), interfaces: vec![near(n)], routes: vec![upwards(n)] },
     };
-    assemble(count, node, pings(count, |_| 1))
+    assemble(count, node, pings_to_first(count, |_| 1))
 }
 
 /// Node `n` has the children `2n` and `2n + 1`.
@@ -40,7 +40,7 @@ pub(super) fn binary(count: u32) -> Topology {
         }
         node
     };
-    assemble(count, node, pings(count, u32::ilog2))
+    assemble(count, node, pings_to_first(count, u32::ilog2))
 }
 
 fn upwards(n: u32) -> Route {
@@ -56,14 +56,6 @@ fn downwards(routes: &mut Vec<Route>, child: u32, count: u32) {
         routes.extend(range::prefixes(first..=last).map(|to| Route { to, via }));
         (first, width) = (first.saturating_mul(2), width.saturating_mul(2));
     }
-}
-
-fn pings(count: u32, depth: impl Fn(u32) -> u32) -> Vec<Ping> {
-    let ping = |n: u32| {
-        let hops = depth(n);
-        Ping { from: index(n), to: range::near(1), hops, reply_hops: hops }
-    };
-    (2..=count).map(ping).collect()
 }
 
 #[cfg(test)]

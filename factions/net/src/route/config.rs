@@ -5,7 +5,7 @@
 use core::fmt;
 use core::net::Ipv4Addr;
 
-use base::{Cx, Errno, KArc, KVec, NoMemory};
+use base::{Cx, Errno, KVec, NoMemory};
 
 use super::{Route, RouteKind};
 use crate::Ifnet;
@@ -175,9 +175,4 @@ pub fn list(cx: &Cx<'_>) -> Result<KVec<(Prefix4, Route)>, NoMemory> {
         routes.push((Prefix4 { addr: Ipv4Addr::from_bits(k), len }, r.clone()))?;
     }
     Ok(routes)
-}
-
-/// The interface on which the neighbour `addr` is.
-pub fn interface_of(cx: &Cx<'_>, addr: Ipv4Addr) -> Option<KArc<Ifnet>> {
-    super::lookup4(cx, addr).filter(|r| r.kind == RouteKind::Connected).map(|r| r.ifp)
 }
