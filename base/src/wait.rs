@@ -97,7 +97,7 @@ impl Waiter {
         let _ = self.word.compare_exchange(FIRED, ARMED, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    fn is_armed(&self) -> bool {
+    pub(crate) fn is_armed(&self) -> bool {
         self.word.load(Ordering::Relaxed) == ARMED
     }
 
@@ -106,7 +106,7 @@ impl Waiter {
         self.word.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    fn fire(&self, cx: &Cx<'_>) {
+    pub(crate) fn fire(&self, cx: &Cx<'_>) {
         let fired = self.word.compare_exchange(ARMED, FIRED, Ordering::Release, Ordering::Relaxed);
         if fired.is_ok() {
             match &self.notify {
