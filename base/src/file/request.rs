@@ -77,6 +77,15 @@ impl Request {
         self.leave(cx, true);
     }
 
+    /// Leaves all queues, and is as if it were new.
+    pub fn renew(&mut self, cx: &Cx<'_>) {
+        self.leave(cx, true);
+        self.deadline = None;
+        self.interrupted = false;
+        self.progress = 0;
+        self.kept.clear();
+    }
+
     /// Before an attempt, which looks for itself at what the notice was about.
     fn resume(&mut self, cx: &Cx<'_>) {
         self.leave(cx, false);

@@ -36,6 +36,7 @@ pub const SETGID: u32 = 106;
 pub const GETEUID: u32 = 107;
 pub const GETEGID: u32 = 108;
 pub const GETPPID: u32 = 110;
+pub const REBOOT: u32 = 169;
 pub const SETHOSTNAME: u32 = 170;
 pub const GETTID: u32 = 186;
 pub const ACCEPT4: u32 = 288;
