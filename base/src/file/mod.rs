@@ -4,12 +4,13 @@
 //!   answers `WouldBlock`, and [`FileOps::queue`] tells when to try again. Blocking, O_NONBLOCK,
 //!   timeouts and poll are made of that here, once ([`blocking`]).
 //! * [`FdTable`]: a process's descriptors.  * [`uio`]: scattered memory of a request.
-//! * [`poll`]: waiting for several files.
+//! * [`poll`]: waiting for several files.  * [`request`]: numbers of ioctl requests.
 //!
 //! Locking: `Rank::Fds` for a table, `Rank::File` for a file's flags; none is held while an
 //! operation of a file runs. Sources: NetBSD kern_descrip.c, sys_select.c.
 
 pub mod poll;
+pub mod request;
 mod table;
 pub mod uio;
 
