@@ -37,13 +37,19 @@ impl Listing {
 
     /// Appends a row of a table.
     pub fn row(&mut self, cells: &[&dyn Display]) -> Result<(), NoMemory> {
+        self.cells(cells)?;
+        self.text("\n")
+    }
+
+    /// Appends the first cells of a row.
+    pub fn cells(&mut self, cells: &[&dyn Display]) -> Result<(), NoMemory> {
         for (at, cell) in cells.iter().enumerate() {
             if at > 0 {
                 self.text("\t")?;
             }
             self.cell(cell)?;
         }
-        self.text("\n")
+        Ok(())
     }
 
     /// Appends what `cell` shows, with nothing in it that could end a line or a cell.
