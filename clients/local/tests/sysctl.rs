@@ -46,9 +46,9 @@ fn column(table: &str, name: &str) -> Vec<String> {
 fn values_are_read_and_set_as_text() {
     programs(|p| {
         assert_eq!(get(p, "kern.ostype").as_deref(), Ok("anykernel"));
-        assert_eq!(get(p, "net.inet.ip.forwarding").as_deref(), Ok("0"));
-        assert_eq!(set(p, "net.inet.ip.forwarding", " 1\n"), Ok(1), "the old value's length");
         assert_eq!(get(p, "net.inet.ip.forwarding").as_deref(), Ok("1"));
+        assert_eq!(set(p, "net.inet.ip.forwarding", " 0\n"), Ok(1), "the old value's length");
+        assert_eq!(get(p, "net.inet.ip.forwarding").as_deref(), Ok("0"));
         set(p, "kern.hostname", "räuber").unwrap();
         assert_eq!(get(p, "kern.hostname").as_deref(), Ok("räuber"));
         // The old value and the new one in one call.
