@@ -5,12 +5,14 @@
 //!   timeouts and poll are made of that here, once ([`blocking`]).
 //! * [`FdTable`]: a process's descriptors.  * [`uio`]: scattered memory of a request.
 //! * [`poll`]: waiting for several files.  * [`Request`]: a call that waits without a thread.
+//! * [`mod@request`]: numbers of ioctl requests.
 //!
 //! Locking: `Rank::Fds` for a table, `Rank::File` for a file's flags; none is held while an
 //! operation of a file runs. Sources: NetBSD kern_descrip.c, sys_select.c.
 
+mod parked;
 pub mod poll;
-mod request;
+pub mod request;
 mod table;
 pub mod uio;
 
@@ -20,7 +22,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use bitflags::bitflags;
 use hypercall::Instant;
 
-pub use request::Request;
+pub use parked::Request;
 pub use table::{Fd, FdTable, MAX_FDS};
 use uio::Uio;
 
@@ -181,5 +183,5 @@ pub fn blocking<R>(
         Err(Errno::WouldBlock) => {}
         done => return done,
     }
-    request::park(l, core::iter::once((file.clone(), events)), deadline, attempt)
+    parked::park(l, core::iter::once((file.clone(), events)), deadline, attempt)
 }

@@ -5,7 +5,7 @@
 use hypercall::Instant;
 use smallvec::SmallVec;
 
-use super::{Fd, File, request};
+use super::{Fd, File, parked};
 use crate::vm::KArc;
 use crate::wait::{Events, Unslept};
 use crate::{Errno, Lwp};
@@ -69,11 +69,11 @@ fn attempt(
     }
     let asked: SmallVec<[Events; 8]> = fds.iter().map(|p| p.events).collect();
     let on = files.iter().zip(asked).filter_map(|(f, events)| Some((f.clone()?, events)));
-    let parked = request::park(l, on, deadline, |l| match scan(l, fds, files) {
+    let waited = parked::park(l, on, deadline, |l| match scan(l, fds, files) {
         0 => Err(Errno::WouldBlock),
         ready => Ok(ready),
     });
-    match parked {
+    match waited {
         Err(Errno::WouldBlock) => Ok(0),
         done => done,
     }

@@ -3,6 +3,7 @@
 use base::lock::{Mutex, Rank};
 use base::sched::softint::{Level, Softint};
 use base::syscall::{Arg, number};
+use base::sysctl::Table;
 use base::vm::kmem;
 use base::{Errno, Lwp};
 
@@ -10,7 +11,7 @@ use crate::ifnet::{Ifnets, config};
 use crate::netisr::{LINK_PROTOS, LinkProto, Netisr};
 use crate::route::{self, Routes};
 use crate::socket::calls;
-use crate::{EtherType, loopback, netisr};
+use crate::{EtherType, loopback, netisr, tables};
 
 base::component! {
     "net", needs [],
@@ -57,6 +58,17 @@ base::syscalls! {
     static SETSOCKOPT = ME, number::SETSOCKOPT, "setsockopt", [V, V, V, Arg::In(4), V],
         calls::setsockopt;
     static GETSOCKOPT = ME, number::GETSOCKOPT, "getsockopt", [V, V, V, Arg::OutRef(4), N], calls::getsockopt;
+}
+
+base::tables! {
+    static INTERFACES = Table {
+        name: "net.interfaces", doc: "interfaces, their addresses and counters", component: ME,
+        columns: tables::INTERFACE_COLUMNS, write: tables::interfaces,
+    };
+    static ROUTES = Table {
+        name: "net.routes", doc: "the IPv4 routing table", component: ME,
+        columns: tables::ROUTE_COLUMNS, write: tables::routes,
+    };
 }
 
 /// The faction's state.
