@@ -70,9 +70,7 @@ fn tcp(addr: SocketAddrV4, deadline: Instant) -> Result<OwnedFd, Errno> {
 fn told(url: &Url, e: Errno) -> ConnectError {
     let (url, source) = (url.to_string(), io::Error::from(e));
     match e {
-        Errno::NOENT | Errno::NOTDIR | Errno::CONNREFUSED => {
-            ConnectError::NoServer { url, source }
-        }
+        Errno::NOENT | Errno::NOTDIR | Errno::CONNREFUSED => ConnectError::NoServer { url, source },
         // What SO_SNDTIMEO answers: unix, and TCP.
         Errno::AGAIN | Errno::INPROGRESS | Errno::ALREADY | Errno::TIMEDOUT => {
             ConnectError::TimedOut { url }

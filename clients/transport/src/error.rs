@@ -69,10 +69,9 @@ impl fmt::Display for UrlError {
             Self::Scheme { scheme, nearest: Some(nearest) } => {
                 write!(f, "unknown scheme \"{scheme}\"; did you mean {nearest}://?")
             }
-            Self::Scheme { scheme, nearest: None } => write!(
-                f,
-                "unknown scheme \"{scheme}\"; write unix://path or tcp://host:port"
-            ),
+            Self::Scheme { scheme, nearest: None } => {
+                write!(f, "unknown scheme \"{scheme}\"; write unix://path or tcp://host:port")
+            }
             Self::NoPath => f.write_str("no path; write unix://path"),
             Self::Zero => f.write_str("a path cannot have a zero byte"),
             Self::PathTooLong { len } => write!(
@@ -246,10 +245,9 @@ impl fmt::Display for ListenError {
                 "somebody keeps {} locked (flock); use a directory of your own",
                 directory.display()
             ),
-            Self::NoSuchAddress { host } => write!(
-                f,
-                "this machine has no address \"{host}\"; 127.0.0.1 is itself, 0 is any"
-            ),
+            Self::NoSuchAddress { host } => {
+                write!(f, "this machine has no address \"{host}\"; 127.0.0.1 is itself, 0 is any")
+            }
             Self::Unauthenticated { addr } => write!(
                 f,
                 "{addr} can be reached by others, unauthenticated; add ?key=FILE, or use 127.0.0.1"

@@ -138,8 +138,7 @@ impl Sealed {
         let State::Handshake(handshake) = &mut self.state else { return Ok(()) };
         let mut said = [0; MAX_HANDSHAKE];
         let record = std::mem::take(&mut self.records.record);
-        let len =
-            handshake.read_message(&record, &mut said).map_err(|_| SealError::WrongKey)?;
+        let len = handshake.read_message(&record, &mut said).map_err(|_| SealError::WrongKey)?;
         if len != 0 {
             return Err(SealError::WrongKey);
         }

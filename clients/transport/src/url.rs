@@ -57,11 +57,9 @@ impl Url {
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.into());
         match self {
             Url::Unix(path) => Url::Unix(absolute(path)),
-            Url::Tcp { host, port, key } => Url::Tcp {
-                host: host.clone(),
-                port: *port,
-                key: key.as_deref().map(absolute),
-            },
+            Url::Tcp { host, port, key } => {
+                Url::Tcp { host: host.clone(), port: *port, key: key.as_deref().map(absolute) }
+            }
         }
     }
 
