@@ -130,6 +130,12 @@ impl<'a> Descriptions<'a> {
         self.0
     }
 
+    /// All of them, in the order of their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = Description> + 'a {
+        let (each, _) = self.0.as_chunks::<LEN>();
+        each.iter().filter_map(|raw| Description::parse(raw).ok())
+    }
+
     /// What call `number` takes, if the kernel serves it.
     pub fn get(&self, number: u32) -> Option<Description> {
         let (each, _) = self.0.as_chunks::<LEN>();
@@ -240,6 +246,7 @@ mod tests {
         for call in calls {
             assert_eq!(all.get(call.number), Some(call));
         }
+        assert!(all.iter().eq(calls));
         assert_eq!(all.get(4), None);
         assert!(Descriptions::parse(&raw[1..]).is_err());
         let mut unordered = raw.clone();

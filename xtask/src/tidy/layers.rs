@@ -22,11 +22,17 @@ const TABLE: &[(&str, &[&str])] = &[
     ("components/*", &["base", "factions/*"]),
     ("components/sysproxy", &["clients/wire"]),
     ("components/netinet6", &["components/netinet"]),
-    ("components/*/linux", &["components/~", "hypercall/linux"]),
+    (
+        "components/*/linux",
+        &["components/~", "hypercall/linux", "clients/wire", "clients/transport"],
+    ),
     // The programs of config embed a kernel, and are local clients.
     ("config", &["base", "factions/*", "components/*", "clients/local", "hypercall/linux"]),
     ("clients/wire", &[]),
+    ("clients/transport", &[]),
     ("clients/*", &["clients/wire"]),
+    ("clients/remote", &["clients/wire", "clients/transport"]),
+    ("clients/rumpclient", &["clients/remote"]),
     // Local clients live in the same process as their kernel.
     ("clients/local", &["base", "factions/*", "components/*", "hypercall/linux"]),
     ("xtask", &[]),
@@ -161,7 +167,10 @@ mod tests {
             ("components/netinet6", "components/netinet"),
             ("components/tap/linux", "components/tap"),
             ("components/tap/linux", "hypercall/linux"),
+            ("components/sysproxy/linux", "clients/transport"),
             ("clients/hijack", "clients/wire"),
+            ("clients/remote", "clients/transport"),
+            ("clients/rumpclient", "clients/remote"),
             ("tests", "components/tap/linux"),
             ("config", "components/shmif"),
         ] {
@@ -179,6 +188,8 @@ mod tests {
             ("config", "components/tap/linux"),
             ("xtask", "base"),
             ("clients/hijack", "base"),
+            ("clients/transport", "clients/wire"),
+            ("clients/rumpclient", "base"),
         ] {
             assert!(!may_depend(from, to), "{from} -> {to}");
         }

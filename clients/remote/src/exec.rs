@@ -1,0 +1,58 @@
+//! Exec: the program is replaced, the process of the kernel stays.
+//!
+//! The connection is left open for the new program, and the environment says where it is:
+//! `RUMPCLIENT__EXECFD=descriptor,inode`, and `RUMP__PARSEDSERVER=url`, whose path is absolute.
+//! Whoever takes the connection over marks it close-on-exec, so that it is taken once.
+//!
+//! DIFFERS from NetBSD: `RUMP_SERVER` goes before `RUMP__PARSEDSERVER` unless there is a connection
+//! to take over, so that a program may name another server to those that it starts.
+//!
+//! Locking: none of its own. Sources: the book, section 3.12 (exec); NetBSD
+//! lib/librumpclient/rumpclient.c.
+
+use std::os::fd::{FromRawFd, OwnedFd};
+
+use rustix::fs::{FileType, fstat};
+use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
+use transport::Url;
+
+use crate::Error;
+
+/// Where the connection is.
+pub(crate) const EXECFD: &str = "RUMPCLIENT__EXECFD";
+/// Where the server is.
+pub(crate) const PARSED: &str = "RUMP__PARSEDSERVER";
+/// Where the server is, for people.
+const SERVER: &str = "RUMP_SERVER";
+
+/// The server that the environment names.
+pub(crate) fn url_of_environment() -> Result<Url, Error> {
+    let named = |name| std::env::var(name).ok().filter(|url| !url.is_empty());
+    let url = named(SERVER).or_else(|| named(PARSED)).ok_or(Error::NoUrl)?;
+    Ok(Url::parse(&url)?)
+}
+
+/// The connection that the program before this one left, and its server.
+pub(crate) fn inherited() -> Result<Option<(OwnedFd, Url)>, Error> {
+    let (Ok(text), Ok(url)) = (std::env::var(EXECFD), std::env::var(PARSED)) else {
+        return Ok(None);
+    };
+    let Some((fd, inode)) = text.split_once(',') else { return Ok(None) };
+    let (Ok(fd), Ok(inode)) = (fd.parse::<i32>(), inode.parse::<u64>()) else { return Ok(None) };
+    if fd < 0 {
+        return Ok(None);
+    }
+    let url = Url::parse(&url)?;
+    // SAFETY: it is looked at and let go; if nobody has such a descriptor, fcntl says so.
+    let borrowed = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
+    let ours = fcntl_getfd(borrowed).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC))
+        && fstat(borrowed).is_ok_and(|there| {
+            FileType::from_raw_mode(there.st_mode) == FileType::Socket && there.st_ino == inode
+        });
+    if !ours || fcntl_setfd(borrowed, FdFlags::CLOEXEC).is_err() {
+        return Ok(None);
+    }
+    // SAFETY: it is the socket that the program before this one left for us: nothing else in this
+    // program knows of it, and now that it is marked nobody takes it again.
+    Ok(Some((unsafe { OwnedFd::from_raw_fd(fd) }, url)))
+}

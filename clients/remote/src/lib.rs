@@ -1,0 +1,62 @@
+//! The remote client: a kernel in another process, used as std uses the host.
+//!
+//! ```no_run
+//! # fn demo() -> std::io::Result<()> {
+//! use std::io::{Read, Write};
+//!
+//! let client = remote::Client::connect("unix://router")?; // or Client::from_env()
+//! println!("process {} of {}", client.pid(), client.kernel());
+//! let mut socket = remote::UdpSocket::bind(&client, "0.0.0.0:0")?;
+//! socket.connect("10.0.0.1:7")?;
+//! socket.write_all(b"hello")?;
+//! let mut buf = [0; 16];
+//! let n = socket.read(&mut buf)?;
+//! # Ok(()) }
+//! ```
+//!
+//! * [`Client`]: the connection, and calls by number.  * [`Retry`]: what happens when the server
+//!   is gone.
+//! * [`UdpSocket`], [`RawSocket`], [`IcmpSocket`]: sockets with std's methods.
+//! * [`Descriptor`]: ioctl and the rest.  * [`poll`]: several at once.
+//! * [`Client::sysctl`], [`Client::uname`] and their like.
+//!
+//! A server can answer wrongly, and do no more: memory that was not lent is not touched, and
+//! nothing is kept of what was not asked for.
+//!
+//! Locking: `Connection` says it. Sources: the book, section 3.12; PROTOCOL.md of `wire`.
+
+mod client;
+mod connection;
+mod descriptor;
+mod error;
+mod exec;
+mod handshake;
+mod icmp;
+mod memory;
+mod numbers;
+mod poll;
+mod process;
+mod raw;
+mod requests;
+mod retry;
+mod sockaddr;
+mod socket;
+mod stream;
+mod sysctl;
+mod udp;
+
+pub use client::{Argument, Builder, Client};
+pub use descriptor::Descriptor;
+pub use error::Error;
+pub use icmp::IcmpSocket;
+pub use poll::{Events, Poll, poll};
+pub use process::Uname;
+pub use raw::RawSocket;
+pub use retry::Retry;
+pub use transport::Url;
+pub use udp::UdpSocket;
+
+/// Numbers of system calls.
+pub mod number {
+    pub use crate::numbers::call::*;
+}
