@@ -61,7 +61,7 @@ impl<'a> Map<'a> {
 
     /// The header.
     pub fn header(&self) -> Option<Header<'a>> {
-        self.header.first_chunk().map(Header)
+        Header::of(self.header)
     }
 
     /// Slot `n`, if the map has it. It may be touched only if it was taken: the file may end
@@ -98,13 +98,18 @@ pub enum Found {
     Other,
 }
 
-impl Header<'_> {
+impl<'a> Header<'a> {
     const MAGIC: usize = 0;
     const VERSION: usize = 1;
     const SLOTS: usize = 2;
     const RING: usize = 3;
     const ID: usize = 4;
     const USED: usize = 5;
+
+    /// The header at the beginning of these words.
+    pub fn of(words: &'a [AtomicU64]) -> Option<Header<'a>> {
+        words.first_chunk().map(Header)
+    }
 
     /// What this is.
     pub fn look(&self) -> Found {
@@ -118,6 +123,11 @@ impl Header<'_> {
             && is(Self::SLOTS, SLOTS as u64)
             && is(Self::RING, RING as u64);
         if same { Found::Bus } else { Found::Other }
+    }
+
+    /// Whether it begins as a bus of any version does.
+    pub fn has_magic(&self) -> bool {
+        self.0[Self::MAGIC].load(Ordering::Acquire) == MAGIC
     }
 
     /// The version that the file says it has.
