@@ -17,6 +17,7 @@ pub mod record;
 pub mod ring;
 pub mod station;
 
+pub use base::WallTime;
 pub use layout::Map;
 pub use member::{Receiver, SendError, Sender, Sent};
 pub use record::Record;
