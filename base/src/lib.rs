@@ -43,7 +43,9 @@ pub use component::{Component, Phase, Spec};
 pub use cred::Cred;
 pub use cx::Cx;
 pub use errno::Errno;
-pub use hypercall::{Host, Instant, PacketFate};
+/// The atomics of words that are shared with a host, or between processes.
+pub use hypercall::atomic;
+pub use hypercall::{Host, Instant, Offcpu, PacketFate, WallTime};
 pub use kernel::{BootError, Handle, Kernel, MAX_CPUS, Options};
 pub use lwp::{BoundLwp, Lwp, Rfork};
 pub use proc::{Pid, Proc};
