@@ -249,16 +249,18 @@ impl Client {
             let attempt = handshake::connect(&shared.url, How::Guest, &shared.name, deadline);
             if let Ok(welcomed) = attempt {
                 attempts.succeeded().into_iter().for_each(tell);
-                self.replace(welcomed);
+                self.replace(welcomed, false);
                 return Ok(());
             }
         }
     }
 
-    /// Goes on as another process; answers the connection of the one before.
-    pub(crate) fn replace(&self, welcomed: Welcomed) -> Arc<Connection> {
+    /// Goes on over another connection; answers the one before. `same`: as a copy of the process,
+    /// whose descriptors mean what they meant.
+    pub(crate) fn replace(&self, welcomed: Welcomed, same: bool) -> Arc<Connection> {
         let mut current = lock(&self.shared.current);
-        let new = Arc::new(Connection::new(welcomed, current.generation + 1));
+        let generation = current.generation + u64::from(!same);
+        let new = Arc::new(Connection::new(welcomed, generation));
         std::mem::replace(&mut *current, new)
     }
 

@@ -13,7 +13,8 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::thread::futex;
@@ -67,7 +68,12 @@ pub(crate) struct Connection {
     /// Requests to cancel, when somebody has the writer; and whether there are any.
     cancels: Mutex<Vec<u64>>,
     cancels_wait: AtomicBool,
+    /// A request has ended while new ones are refused.
+    finished: Condvar,
 }
+
+/// How often requests that do not end are told to.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// A panic of ours leaves nothing half done that another thread could stumble over.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -132,6 +138,7 @@ impl Connection {
             reader: Mutex::new(welcomed.reader),
             cancels: Mutex::default(),
             cancels_wait: AtomicBool::new(false),
+            finished: Condvar::new(),
         }
     }
 
@@ -166,7 +173,7 @@ impl Connection {
         let done = self
             .send_call(&ticket, number, args, memory, &areas, own)
             .and_then(|()| self.wait_for_value(&ticket, memory, &areas, own));
-        lock(&self.requests).finish(&ticket);
+        self.finish(&ticket);
         done
     }
 
@@ -212,7 +219,7 @@ impl Connection {
             Unsent::Interrupted => Errno::INTR.into(),
             Unsent::Fault => Errno::FAULT.into(),
             Unsent::Ended => {
-                self.end(Ended::Lost);
+                self.end();
                 Failed::Unsent
             }
         })
@@ -220,6 +227,9 @@ impl Connection {
 
     /// Ends requests: all that `numbers` has.
     pub(crate) fn cancel(&self, numbers: &[u64]) {
+        if numbers.is_empty() {
+            return;
+        }
         lock(&self.cancels).extend_from_slice(numbers);
         self.cancels_wait.store(true, Ordering::SeqCst);
         self.send_cancels();
@@ -256,10 +266,33 @@ impl Connection {
         lock(&self.requests).closing = closing;
     }
 
+    /// Refuses new requests, ends those under way and waits until they have ended.
+    pub(crate) fn finish_all(&self) {
+        self.set_closing(true);
+        loop {
+            let numbers = self.under_way(None);
+            if numbers.is_empty() {
+                return;
+            }
+            self.cancel(&numbers);
+            // One that was about to be sent was not reached: it is asked again.
+            let requests = lock(&self.requests);
+            drop(self.finished.wait_timeout(requests, AGAIN));
+        }
+    }
+
+    fn finish(&self, ticket: &Ticket) {
+        let mut requests = lock(&self.requests);
+        requests.finish(ticket);
+        if requests.closing {
+            self.finished.notify_all();
+        }
+    }
+
     /// The connection has ended, and everybody who waits is told.
-    fn end(&self, why: Ended) {
+    fn end(&self) {
         hang_up(self.fd());
-        lock(&self.requests).end(why);
+        lock(&self.requests).end();
     }
 
     /// Waits for something to happen to a request; `signal`: what to do when a signal came.
@@ -304,7 +337,7 @@ impl Connection {
                     return value.or_else(|_| self.nonsense())?;
                 }
                 Turn::Answer(..) => return self.nonsense(),
-                Turn::Ended(_) | Turn::Wait(_) => return Err(Failed::Lost),
+                Turn::Ended | Turn::Wait(_) => return Err(Failed::Lost),
             };
             if !areas.opaque {
                 return self.nonsense();
@@ -314,7 +347,7 @@ impl Connection {
     }
 
     fn nonsense<T>(&self) -> Result<T, Failed> {
-        self.end(Ended::Malformed);
+        self.end();
         Err(Failed::Lost)
     }
 
@@ -361,7 +394,7 @@ impl Connection {
         drop(reader);
         match &led {
             Ok(_) => lock(&self.requests).step_down(),
-            Err(why) => self.end(*why),
+            Err(_) => self.end(),
         }
         led
     }
@@ -408,7 +441,7 @@ impl Connection {
     pub(crate) fn ask(&self, kind: Kind) -> Result<(Kind, Vec<u8>), Failed> {
         let ticket = self.begin()?;
         let done = self.ask_with(&ticket, kind);
-        lock(&self.requests).finish(&ticket);
+        self.finish(&ticket);
         done
     }
 
@@ -424,7 +457,7 @@ impl Connection {
             },
             Turn::Answer(kind, body) => Ok((kind, body)),
             Turn::Copyin(_) => self.nonsense(),
-            Turn::Ended(_) | Turn::Wait(_) => Err(Failed::Lost),
+            Turn::Ended | Turn::Wait(_) => Err(Failed::Lost),
         }
     }
 
@@ -435,6 +468,12 @@ impl Connection {
         message.bytes(&header);
         message.bytes(body);
         self.send(&mut message, false)
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("pid", &self.pid).finish_non_exhaustive()
     }
 }
 

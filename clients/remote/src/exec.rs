@@ -2,7 +2,7 @@
 //!
 //! The connection is left open for the new program, and the environment says where it is:
 //! `RUMPCLIENT__EXECFD=descriptor,inode`, and `RUMP__PARSEDSERVER=url`, whose path is absolute.
-//! Whoever takes the connection over marks it close-on-exec, so that it is taken once.
+//! [`Client::exec`] does all of it. Whoever takes the connection over marks it close-on-exec, so that it is taken once.
 //!
 //! DIFFERS from NetBSD: `RUMP_SERVER` goes before `RUMP__PARSEDSERVER` unless there is a connection
 //! to take over, so that a program may name another server to those that it starts.
@@ -10,13 +10,18 @@
 //! Locking: none of its own. Sources: the book, section 3.12 (exec); NetBSD
 //! lib/librumpclient/rumpclient.c.
 
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::Arc;
 
 use rustix::fs::{FileType, fstat};
-use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
+use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd};
 use transport::Url;
 
-use crate::Error;
+use crate::connection::Connection;
+use crate::{Client, Error};
 
 /// Where the connection is.
 pub(crate) const EXECFD: &str = "RUMPCLIENT__EXECFD";
@@ -55,4 +60,65 @@ pub(crate) fn inherited() -> Result<Option<(OwnedFd, Url)>, Error> {
     // SAFETY: it is the socket that the program before this one left for us: nothing else in this
     // program knows of it, and now that it is marked nobody takes it again.
     Ok(Some((unsafe { OwnedFd::from_raw_fd(fd) }, url)))
+}
+
+/// A client whose connection is left open for another program. Until it is dropped, new calls fail
+/// with EAGAIN.
+#[derive(Debug)]
+pub struct Exec {
+    connection: Option<Arc<Connection>>,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Exec {
+    /// What the program that follows needs in its environment.
+    pub fn environment(&self) -> &[(&'static str, String)] {
+        &self.environment
+    }
+}
+
+impl Drop for Exec {
+    fn drop(&mut self) {
+        let Some(connection) = &self.connection else { return };
+        // It can only fail on a descriptor that is none.
+        let _ = fcntl_setfd(connection.as_fd(), FdFlags::CLOEXEC);
+        connection.set_closing(false);
+    }
+}
+
+impl Client {
+    /// Replaces this program by another one, which goes on as the same process of the kernel if
+    /// it is a client too ([`Client::from_env`]). Answers only if that cannot be.
+    pub fn exec(&self, command: &mut Command) -> io::Error {
+        match self.prepare_exec() {
+            Ok(exec) => {
+                for (name, value) in exec.environment() {
+                    command.env(name, value);
+                }
+                command.exec()
+            }
+            Err(e) => e,
+        }
+    }
+
+    /// Makes the connection ready for exec(2): ends the calls of all threads, as exec ends the
+    /// threads. A sealed connection cannot be left to another program (EOPNOTSUPP): its keys
+    /// cannot be.
+    pub fn prepare_exec(&self) -> io::Result<Exec> {
+        let connection = self.connection();
+        let environment = vec![(PARSED, self.url().to_string())];
+        if connection.has_ended() {
+            // The program that follows connects anew.
+            return Ok(Exec { connection: None, environment });
+        }
+        if connection.sealed {
+            return Err(Errno::OPNOTSUPP.into());
+        }
+        connection.finish_all();
+        let mut exec = Exec { connection: Some(connection.clone()), environment };
+        let inode = fstat(connection.as_fd())?.st_ino;
+        fcntl_setfd(connection.as_fd(), FdFlags::empty())?;
+        exec.environment.push((EXECFD, format!("{},{inode}", connection.as_fd().as_raw_fd())));
+        Ok(exec)
+    }
 }

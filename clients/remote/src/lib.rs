@@ -18,6 +18,8 @@
 //!   is gone.
 //! * [`UdpSocket`], [`RawSocket`], [`IcmpSocket`]: sockets with std's methods.
 //! * [`Descriptor`]: ioctl and the rest.  * [`poll`]: several at once.
+//! * [`Client::fork`], [`Client::exec`]: the program's process and the kernel's go together.
+//! * [`Interrupt`]: ends calls that wait.
 //! * [`Client::sysctl`], [`Client::uname`] and their like.
 //!
 //! A server can answer wrongly, and do no more: memory that was not lent is not touched, and
@@ -30,8 +32,10 @@ mod connection;
 mod descriptor;
 mod error;
 mod exec;
+mod fork;
 mod handshake;
 mod icmp;
+mod interrupt;
 mod memory;
 mod numbers;
 mod poll;
@@ -48,7 +52,10 @@ mod udp;
 pub use client::{Argument, Builder, Client};
 pub use descriptor::Descriptor;
 pub use error::Error;
+pub use exec::Exec;
+pub use fork::{Cookie, Fork};
 pub use icmp::IcmpSocket;
+pub use interrupt::Interrupt;
 pub use poll::{Events, Poll, poll};
 pub use process::Uname;
 pub use raw::RawSocket;

@@ -29,7 +29,7 @@ pub(crate) enum Turn {
     /// Done.
     Answer(Kind, Vec<u8>),
     /// There will be no answer.
-    Ended(Ended),
+    Ended,
 }
 
 /// A request of ours under way, in the hands of who waits for it.
@@ -73,7 +73,7 @@ pub(crate) struct Requests {
     /// Those that may lead next; some have gone since.
     waiting: VecDeque<u16>,
     led: bool,
-    ended: Option<Ended>,
+    ended: bool,
     sequence: u64,
     /// Whether new requests are refused, since the program is about to be replaced.
     pub(crate) closing: bool,
@@ -90,7 +90,7 @@ pub(crate) enum NoTicket {
 impl Requests {
     /// A new request, which `thread` waits for.
     pub(crate) fn begin(&mut self, thread: ThreadId) -> Result<Ticket, NoTicket> {
-        if self.ended.is_some() {
+        if self.ended {
             return Err(NoTicket::Ended);
         }
         if self.closing {
@@ -136,7 +136,7 @@ impl Requests {
     pub(crate) fn turn(&mut self, ticket: &Ticket) -> Turn {
         let ended = self.ended;
         let Some(slot) = self.slots.get_mut(usize::from(ticket.slot)) else {
-            return Turn::Ended(Ended::Lost);
+            return Turn::Ended;
         };
         slot.waits = false;
         if let Some(copyin) = slot.copyin.take() {
@@ -145,8 +145,8 @@ impl Requests {
         if let Some((kind, body)) = slot.answer.take() {
             return Turn::Answer(kind, body);
         }
-        if let Some(ended) = ended {
-            return Turn::Ended(ended);
+        if ended {
+            return Turn::Ended;
         }
         if !self.led {
             self.led = true;
@@ -209,15 +209,15 @@ impl Requests {
     }
 
     /// Nothing comes any more: everybody is told.
-    pub(crate) fn end(&mut self, why: Ended) {
-        self.ended.get_or_insert(why);
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
         self.led = false;
         self.slots.iter().filter(|slot| slot.number != 0).for_each(Self::wake);
     }
 
     /// Whether nothing comes any more.
     pub(crate) fn has_ended(&self) -> bool {
-        self.ended.is_some()
+        self.ended
     }
 
     /// The requests under way that `thread` waits for; all, if that is `None`.

@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(pauses[..11], [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000]);
         assert_eq!(pauses[11..21], [2, 3, 4, 5, 6, 7, 8, 9, 10, 10].map(|s| s * 1000));
         assert_eq!(lines[0], "connection to kernel lost, trying to reconnect ...");
-        assert_eq!(lines[1..], ["still trying..."; 1]);
+        assert_eq!(lines[1..], ["still trying..."; 2]);
         assert_eq!(attempts.succeeded(), Some("reconnected!"));
     }
 
