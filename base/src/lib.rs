@@ -15,6 +15,7 @@
 //! Sources: the book "The Design and Implementation of the Anykernel and Rump Kernels";
 //! NetBSD sys/kern and sys/rump/librump/rumpkern, for behaviour and names.
 #![cfg_attr(not(test), no_std)]
+#![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_macros))]
 
 extern crate alloc;
 

@@ -4,6 +4,7 @@
 //! * [`station`]: a bare member of a bus that sends and sees raw frames.
 //! * [`crossing`]: a router between two stations.  * [`mod@line`]: figure 3.31 of the book.
 //! * [`frames`]: any input, as frames into a router, for the fuzzer.
+//! * [`scribble`]: any input, as nonsense in a bus file, likewise.
 //! * [`scratch`]: a folder for a test's files.
 //! * [`wire`]: packets built and read by code of its own, to hold netinet's against.
 //!
@@ -20,6 +21,7 @@ pub mod line;
 pub mod node;
 pub mod random;
 pub mod scratch;
+pub mod scribble;
 pub mod station;
 pub mod wire;
 

@@ -71,7 +71,9 @@ impl fmt::Display for DumpError {
         match self {
             Self::Io(e) => e.fmt(f),
             Self::NotABus => f.write_str("it is not a bus file"),
-            Self::Version(v) => write!(f, "it is a bus of version {v}, which this program is not for"),
+            Self::Version(v) => {
+                write!(f, "it is a bus of version {v}, which this program is not for")
+            }
         }
     }
 }
@@ -152,7 +154,11 @@ impl fmt::Display for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Record { seconds, nanoseconds, generation, sequence, .. } = self.record;
         let address = |at: usize| Address(self.bytes.get(at..).and_then(|b| b.first_chunk()));
-        let kind = self.bytes.get(12..).and_then(|b| b.first_chunk()).map_or(0, |b| u16::from_be_bytes(*b));
+        let kind = self
+            .bytes
+            .get(12..)
+            .and_then(|b| b.first_chunk())
+            .map_or(0, |b| u16::from_be_bytes(*b));
         let (slot, len) = (self.slot, self.bytes.len());
         write!(
             f,

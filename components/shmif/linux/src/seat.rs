@@ -45,7 +45,7 @@ impl Seat for Taken {
             if let Some(slot) = map.slot(left.trailing_zeros() as usize) {
                 // Not private: the sleeper is in another process. All who sleep there, so that
                 // one who has just left takes nobody's turn.
-                let _ = futex::wake(slot.bell(), Flags::empty(), i32::MAX.cast_unsigned());
+                let _ = futex::wake(slot.door().bell(), Flags::empty(), i32::MAX.cast_unsigned());
             }
             left &= left - 1;
         }

@@ -4,10 +4,8 @@
 //! bell, which raises a line and carries the interrupt into the kernel on this very thread. While
 //! nothing happens it costs nothing.
 //!
-//! How no wake-up is lost: before it sleeps, the thread marks a slot as asleep and then looks at
-//! its doorbell; a sender changes the doorbell and then looks at the mark. One of the two sees the
-//! other; and the system compares the doorbell once more when it puts the thread to sleep. A member
-//! is rung once when it begins to listen, for what came before.
+//! How no wake-up is lost is in `shmif::bus::door`. A member is rung once when it begins to listen,
+//! for what came before.
 //!
 //! The thread keeps the places of its members, and with them the locks of their slots, until it
 //! has let go of them: so nobody new sleeps on a slot's doorbell while the thread may still write
@@ -185,8 +183,8 @@ enum Look {
 impl Heard {
     fn look(&mut self, proof: &Offcpu) -> Look {
         let Some(slot) = self.ear.slot() else { return Look::Gone };
-        slot.asleep().store(1, Ordering::SeqCst);
-        let bell = slot.bell().load(Ordering::SeqCst);
+        let door = slot.door();
+        let bell = door.doze();
         if self.ear.place.mapping.is_broken() {
             return Look::Gone;
         }
@@ -194,8 +192,7 @@ impl Heard {
             return Look::Quiet;
         }
         self.last = Some(bell);
-        // Awake: senders need not call the system.
-        slot.asleep().store(0, Ordering::Relaxed);
+        door.rise();
         match self.ear.bell.ring(proof) {
             true => Look::Rang,
             false => Look::Gone,
@@ -209,7 +206,7 @@ fn sleep(changes: &AtomicU32, seen: u32, heard: &[Heard]) {
     words.push(word(changes, seen, WaitFlags::SIZE_U32 | WaitFlags::PRIVATE));
     for member in heard {
         if let (Some(slot), Some(last)) = (member.ear.slot(), member.last) {
-            words.push(word(slot.bell(), last, WaitFlags::SIZE_U32));
+            words.push(word(slot.door().bell(), last, WaitFlags::SIZE_U32));
         }
     }
     // A word that has changed, a signal, a page that is gone: the caller looks again either way.

@@ -52,7 +52,8 @@ impl Noise {
 
 impl Pair {
     fn on(path: &Path) -> Pair {
-        let (answered, heard) = (Arc::new((Mutex::new(0), Condvar::new())), Arc::<Noise>::default());
+        let (answered, heard) =
+            (Arc::new((Mutex::new(0), Condvar::new())), Arc::<Noise>::default());
         let (answers, noise) = (answered.clone(), heard.clone());
         let hear_one = move |_: &Peer, frame: &[u8]| match kind(frame) {
             PONG => {

@@ -51,11 +51,7 @@ pub struct Map<'a> {
 impl<'a> Map<'a> {
     /// The first page as words, the second as halves of words, and the rest. What is missing (a
     /// file that was cut) is simply not there.
-    pub fn new(
-        header: &'a [AtomicU64],
-        bells: &'a [AtomicU32],
-        slots: &'a [AtomicU64],
-    ) -> Map<'a> {
+    pub fn new(header: &'a [AtomicU64], bells: &'a [AtomicU32], slots: &'a [AtomicU64]) -> Map<'a> {
         Map { header, bells, slots }
     }
 
@@ -190,10 +186,11 @@ impl<'a> Slot<'a> {
         &self.control[2]
     }
 
-    /// One bit for each writer that has something for the owner.
+    /// How the owner is told that somebody has something for it.
     #[inline]
-    pub fn pending(&self) -> &'a AtomicU64 {
-        &self.control[16]
+    pub fn door(&self) -> super::door::Door<'a> {
+        let pending = &self.control[16];
+        super::door::Door { pending, bell: &self.bell[0], asleep: &self.bell[1] }
     }
 
     /// Frames that the owner lost: others overwrote them before it came.
@@ -207,26 +204,9 @@ impl<'a> Slot<'a> {
         &self.control[64 + (writer & (SLOTS - 1))]
     }
 
-    /// Changes when the owner should look at what is pending; a futex.
-    #[inline]
-    pub fn bell(&self) -> &'a AtomicU32 {
-        &self.bell[0]
-    }
-
-    /// Not 0 while the owner sleeps on the bell, or is about to.
-    #[inline]
-    pub fn asleep(&self) -> &'a AtomicU32 {
-        &self.bell[1]
-    }
-
     /// The frames that the owner sent.
     #[inline]
     pub fn ring(&self) -> super::ring::Ring<'a> {
-        super::ring::Ring::new(
-            &self.control[8],
-            &self.control[9],
-            &self.control[10],
-            self.ring,
-        )
+        super::ring::Ring::new(&self.control[8], &self.control[9], &self.control[10], self.ring)
     }
 }

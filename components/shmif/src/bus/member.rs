@@ -5,12 +5,8 @@
 //! * [`Sender::send`] puts a frame into the member's ring and tells those that want it.
 //! * [`Receiver::look`] takes note of who has something, [`Receiver::next`] takes frames out.
 //!
-//! How the receiver is told, without a lock and although anybody may die anywhere: a sender sets
-//! its own bit of the receiver's `pending` word. If it was not set, it changes the receiver's
-//! doorbell, and wakes whoever sleeps there. A bit that is set already means that *this* sender
-//! has rung since the receiver last looked, so nothing more is owed. That another sender's bit is
-//! set means nothing to it: that one may have died before it rang. Who takes a slot over rings where
-//! the last owner's bits are left.
+//! How the receiver is told is in [`super::door`]. Who takes a slot over rings where the last
+//! owner's bits are left, since that one may have died before it did.
 //!
 //! Counting losses: each sender counts the frames that it sent to each member, in the member's
 //! slot; the receiver counts what it took. Once it has taken all that there is, the difference is
@@ -81,8 +77,7 @@ pub fn take(map: &Map<'_>, me: usize, process: u64) -> Option<(Sender, Receiver,
     let generation = slot.generation().load(Ordering::Relaxed).wrapping_add(1);
     slot.generation().store(generation, Ordering::Relaxed);
     slot.process().store(process, Ordering::Relaxed);
-    slot.asleep().store(0, Ordering::Relaxed);
-    slot.pending().store(0, Ordering::Relaxed);
+    slot.door().reset();
     slot.lost().store(0, Ordering::Relaxed);
     let writer = Writer::resume(&slot.ring());
     map.header()?.use_slot(me);
@@ -96,7 +91,7 @@ pub fn take(map: &Map<'_>, me: usize, process: u64) -> Option<(Sender, Receiver,
     // The last owner may have died between setting its bit and ringing.
     let mut wake = 0;
     for (n, other) in others(map, me) {
-        if other.pending().load(Ordering::SeqCst) & bit(me) != 0 && ring_bell(&other) {
+        if other.door().was_told(bit(me)) && other.door().ring() {
             wake |= bit(n);
         }
     }
@@ -123,19 +118,6 @@ fn others<'a>(map: &Map<'a>, me: usize) -> impl Iterator<Item = (usize, Slot<'a>
     (0..map.used()).filter(move |n| *n != me).filter_map(move |n| Some((n, map.slot(n)?)))
 }
 
-/// Changes the doorbell; true if its owner sleeps, or is about to.
-#[inline]
-fn ring_bell(slot: &Slot<'_>) -> bool {
-    slot.bell().fetch_add(1, Ordering::SeqCst);
-    slot.asleep().load(Ordering::SeqCst) != 0
-}
-
-/// Tells the owner of `slot` that `me` has something; true if it must be woken.
-#[inline]
-pub(super) fn tell(slot: &Slot<'_>, me: usize) -> bool {
-    slot.pending().fetch_or(bit(me), Ordering::SeqCst) & bit(me) == 0 && ring_bell(slot)
-}
-
 impl Sender {
     /// Sends a frame to `dst`, given in pieces of `len` bytes in all, at the time `at`.
     pub fn send<'b>(
@@ -147,9 +129,8 @@ impl Sender {
         frame: impl Iterator<Item = &'b [u8]>,
     ) -> Result<Sent, SendError> {
         let mine = self.slot(map)?;
-        let wants = |slot: &Slot<'_>| {
-            Station::from_word(slot.station().load(Ordering::Relaxed)).wants(dst)
-        };
+        let wants =
+            |slot: &Slot<'_>| Station::from_word(slot.station().load(Ordering::Relaxed)).wants(dst);
         let takers = others(map, self.me).filter(|(_, slot)| wants(slot));
         let record = Record {
             len,
@@ -171,7 +152,7 @@ impl Sender {
             let count = slot.sent_by(self.me);
             // Release: a frame that is counted is in the ring.
             count.store(count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
-            if tell(&slot, self.me) {
+            if slot.door().tell(bit(self.me)) {
                 sent.wake |= bit(n);
             }
         }
@@ -199,20 +180,14 @@ impl Receiver {
     /// Takes note of who has something; false if nobody has.
     pub fn look(&mut self, map: &Map<'_>) -> bool {
         if let Some(slot) = map.slot(self.me) {
-            // Acquires what those did before they set their bits.
-            self.todo |= slot.pending().swap(0, Ordering::SeqCst);
+            self.todo |= slot.door().look();
         }
         self.todo != 0
     }
 
     /// Takes a frame of those that were noted, and puts it at the beginning of `buffer`. `Empty`:
     /// none is left. `lost` is told how many more were lost.
-    pub fn next(
-        &mut self,
-        map: &Map<'_>,
-        buffer: &mut [u8],
-        mut lost: impl FnMut(u64),
-    ) -> Next {
+    pub fn next(&mut self, map: &Map<'_>, buffer: &mut [u8], mut lost: impl FnMut(u64)) -> Next {
         while self.todo != 0 {
             // In turn, so that one that sends without end does not keep the others waiting.
             let writer = next_bit(self.todo, self.turn);

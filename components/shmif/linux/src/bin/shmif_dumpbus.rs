@@ -49,7 +49,8 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {
-    let dump = Dump::read(&arguments.bus).map_err(|e| format!("{}: {e}", arguments.bus.display()))?;
+    let dump =
+        Dump::read(&arguments.bus).map_err(|e| format!("{}: {e}", arguments.bus.display()))?;
     let stdout = || BufWriter::new(io::stdout().lock());
     let written = match &arguments.pcap {
         None => list(&dump, &mut stdout()),

@@ -140,12 +140,12 @@ fn a_bell_rings_once_until_the_receiver_has_looked() {
     let (mut a, _) = memory.join(0);
     let (_, mut b_in) = memory.join(1);
     let slot = memory.map().slot(1).unwrap();
-    slot.asleep().store(1, Ordering::SeqCst);
+    slot.door().doze();
     let mut send = || memory.send(&mut a, mac(1), &[0; 60]).unwrap().wake;
     assert_eq!((send(), send()), (0b10, 0));
     assert_eq!(memory.drain(&mut b_in).0.len(), 2);
     assert_eq!((send(), send()), (0b10, 0));
-    assert_eq!(slot.bell().load(Ordering::SeqCst), 2);
+    assert_eq!(slot.door().bell().load(Ordering::SeqCst), 2);
 }
 
 #[test]
@@ -156,19 +156,19 @@ fn who_died_before_it_rang_is_rung_for() {
     let (_, mut b_in) = memory.join(1);
     let slot = memory.map().slot(1).unwrap();
     memory.drain(&mut b_in);
-    let before = slot.bell().load(Ordering::SeqCst);
+    let before = slot.door().bell().load(Ordering::SeqCst);
     // The frame is in the ring and the bit is set, and then it dies.
     memory.send(&mut a, mac(1), &[1; 60]).unwrap();
-    slot.bell().store(before, Ordering::SeqCst);
+    slot.door().bell().store(before, Ordering::SeqCst);
     // Another sender owes its own ring.
     memory.send(&mut c, mac(1), &[2; 60]).unwrap();
-    assert_ne!(slot.bell().load(Ordering::SeqCst), before);
+    assert_ne!(slot.door().bell().load(Ordering::SeqCst), before);
     // So does who takes the slot over.
-    slot.bell().store(before, Ordering::SeqCst);
-    slot.asleep().store(1, Ordering::SeqCst);
+    slot.door().bell().store(before, Ordering::SeqCst);
+    slot.door().doze();
     let (_, _, sent) = take(&memory.map(), 0, 1).unwrap();
     assert_eq!(sent.wake, 0b10);
-    assert_ne!(slot.bell().load(Ordering::SeqCst), before);
+    assert_ne!(slot.door().bell().load(Ordering::SeqCst), before);
     assert_eq!(memory.drain(&mut b_in).0, [vec![1; 60], vec![2; 60]]);
 }
 

@@ -157,7 +157,9 @@ fn a_buffer_that_is_short_costs_nothing() {
     let memory = Memory::new(0, WORDS);
     let (ring, mut cursor) = (memory.ring(), Cursor::at_head(&memory.ring()));
     let mut writer = Writer::resume(&ring);
-    assert!(push(&mut writer, &ring, &frame(0, 50), 8) && push(&mut writer, &ring, &frame(1, 20), 8));
+    assert!(
+        push(&mut writer, &ring, &frame(0, 50), 8) && push(&mut writer, &ring, &frame(1, 20), 8)
+    );
     let mut buffer = [0; 50];
     assert_eq!(cursor.next(&ring, 1, &mut buffer[..49]), Next::Longer(50));
     assert!(matches!(cursor.next(&ring, 1, &mut buffer), Next::Frame(r) if r.len == 50));
