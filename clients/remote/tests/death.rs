@@ -73,9 +73,10 @@ fn everybody_who_waits_is_told() {
             let mut peer = server.welcome(1);
             (0..5).for_each(|_| drop(peer.call()));
         });
-        let client = &never(&server).unwrap();
+        let client = never(&server).unwrap();
         for _ in 0..5 {
-            scope.spawn(|| assert_eq!(errno(client.call(PARK, &mut [])), ENOTCONN));
+            let client = client.clone();
+            scope.spawn(move || assert_eq!(errno(client.call(PARK, &mut [])), ENOTCONN));
         }
     });
 }

@@ -152,6 +152,7 @@ impl Peer {
 
     /// A small kernel; ends with its client.
     pub fn serve(mut self, pid: u32) {
+        let mut parked = std::collections::HashSet::new();
         while let Some((header, body)) = self.read() {
             match header.kind {
                 Kind::Syscall => {
@@ -169,11 +170,15 @@ impl Peer {
                             self.answer(call.request, data.len() as i64, some);
                         }
                         GETPID => self.answer(call.request, pid.into(), &[]),
-                        PARK => {}
+                        PARK => drop(parked.insert(call.request)),
                         other => panic!("call {other}"),
                     }
                 }
-                Kind::Cancel => self.answer(header.request, -4, &[]),
+                Kind::Cancel if parked.remove(&header.request) => {
+                    self.answer(header.request, -4, &[]);
+                }
+                // It has been answered.
+                Kind::Cancel => {}
                 Kind::Prefork => self.write(Kind::Cookie, header.request, &[7; 16]),
                 Kind::Unfork => {}
                 other => panic!("{other:?}"),
