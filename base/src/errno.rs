@@ -88,6 +88,8 @@ errno! {
     HostUnreachable = 113, "EHOSTUNREACH", "No route to host";
     Already = 114, "EALREADY", "Operation already in progress";
     InProgress = 115, "EINPROGRESS", "Operation now in progress";
+    /// Inside a kernel only: a request waits, and its call is made again later.
+    Restart = 512, "ERESTARTSYS", "The call is made again later";
 }
 
 impl Errno {

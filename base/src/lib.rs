@@ -15,6 +15,7 @@
 //! Sources: the book "The Design and Implementation of the Anykernel and Rump Kernels";
 //! NetBSD sys/kern and sys/rump/librump/rumpkern, for behaviour and names.
 #![cfg_attr(not(test), no_std)]
+#![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_macros))]
 
 extern crate alloc;
 
@@ -43,7 +44,9 @@ pub use component::{Component, Phase, Spec};
 pub use cred::Cred;
 pub use cx::Cx;
 pub use errno::Errno;
-pub use hypercall::{Host, Instant, PacketFate};
+/// The atomics of words that are shared with a host, or between processes.
+pub use hypercall::atomic;
+pub use hypercall::{Host, Instant, Offcpu, PacketFate, WallTime};
 pub use kernel::{BootError, Handle, Kernel, MAX_CPUS, Options};
 pub use lwp::{BoundLwp, Lwp, Rfork};
 pub use proc::{Pid, Proc};

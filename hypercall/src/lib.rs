@@ -6,6 +6,7 @@
 //!
 //! * [`Memory`], [`Clock`], [`Parking`], [`Threads`], [`Interrupts`], [`Timers`], [`Names`],
 //!   [`Catch`], [`Environment`]: the main hypercalls, needed by every kernel.
+//! * [`Host::io`]: the I/O hypercalls of a driver, private to it and to its half on the host.
 //! * [`Guest`]: the up-calls, implemented by a kernel.
 //! * [`Faults`]: what a host may refuse or spoil on request; the Linux host has none.
 //!
@@ -18,6 +19,9 @@
 #![no_std]
 
 extern crate alloc;
+
+use alloc::sync::Arc;
+use core::any::Any;
 
 mod clock;
 mod environment;
@@ -56,6 +60,13 @@ pub trait Host:
     /// The faults that this host injects; `None` (the default) on a host that injects none, so
     /// that the question costs nothing on a hot path.
     fn faults(&self) -> Option<&dyn Faults> {
+        None
+    }
+
+    /// The half on this host of the driver `name`, if the program gave the host one: what such a
+    /// driver needs beyond the main hypercalls. Only the driver knows what it is, and downcasts.
+    fn io(&self, name: &str) -> Option<Arc<dyn Any + Send + Sync>> {
+        let _ = name;
         None
     }
 

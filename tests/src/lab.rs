@@ -19,6 +19,7 @@
 //!
 //! Locking: a lock around the list of accounts. Sources: netstack3's FakeNetwork, for the idea.
 
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -39,9 +40,15 @@ pub struct Lab {
 pub struct Ledger {
     accounts: Mutex<Vec<(String, Arc<Account>)>>,
     leaks: Mutex<bool>,
+    nodes: AtomicU16,
 }
 
 impl Ledger {
+    /// A number that no other node of the lab has.
+    pub(crate) fn new_id(&self) -> u16 {
+        self.nodes.fetch_add(1, Ordering::Relaxed)
+    }
+
     fn enter(&self, name: &str, account: &Arc<Account>) {
         self.accounts.lock().unwrap().push((name.to_owned(), account.clone()));
     }

@@ -4,6 +4,8 @@
 //! * [`station`]: a bare member of a bus that sends and sees raw frames.
 //! * [`crossing`]: a router between two stations.  * [`mod@line`]: figure 3.31 of the book.
 //! * [`frames`]: any input, as frames into a router, for the fuzzer.
+//! * [`scribble`]: any input, as nonsense in a bus file, likewise.
+//! * [`scratch`]: a folder for a test's files.
 //! * [`wire`]: packets built and read by code of its own, to hold netinet's against.
 //!
 //! Linker sets are one per binary, so each test binary has all components below, and each kernel
@@ -18,12 +20,15 @@ pub mod lab;
 pub mod line;
 pub mod node;
 pub mod random;
+pub mod scratch;
+pub mod scribble;
 pub mod station;
 pub mod wire;
 
 pub use crossing::Crossing;
 pub use lab::Lab;
 pub use node::{Answer, Node};
+pub use scratch::Scratch;
 pub use station::Station;
 
 /// The examples of the project's README, which are run as they stand there.

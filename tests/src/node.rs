@@ -30,6 +30,8 @@ pub struct Node {
     kernel: Option<Kernel>,
     ledger: Arc<Ledger>,
     ears: Mutex<Option<KArc<Ears>>>,
+    /// What its echo requests carry: replies that it sends itself are told apart by it.
+    id: u16,
     seq: AtomicU16,
     may_die: AtomicBool,
 }
@@ -76,8 +78,12 @@ impl Ping {
 
 /// Hears ICMP messages on all interfaces of a node; of one that was cut, the first piece.
 struct Ears {
+    id: u16,
     queue: WaitQueue,
     heard: Mutex<Vec<(u16, Answer)>>,
+    /// The interfaces that it is on. It stays there: between taking a tap away and adding it again,
+    /// another CPU may have an answer.
+    on: Mutex<Vec<u32>>,
 }
 
 impl Tap for Ears {
@@ -91,7 +97,9 @@ impl Tap for Ears {
         };
         let heard = ip.and_then(|ip| ip.icmp_beginning().map(|icmp| (ip, icmp)));
         let Some((ip, icmp)) = heard else { return };
-        if let (Some(seq), false) = (icmp.seq(), icmp.kind == 8) {
+        if let (Some((id, seq)), false) = (icmp.id_and_seq(), icmp.kind == 8)
+            && id == self.id
+        {
             let (kind, code) = (icmp.kind, icmp.code);
             let answer = Answer { from: ip.src, kind, code, ttl: ip.ttl, at: cx.now() };
             self.heard.lock().unwrap().push((seq, answer));
@@ -102,9 +110,9 @@ impl Tap for Ears {
 
 impl Node {
     pub(crate) fn new(kernel: Kernel, ledger: Arc<Ledger>) -> Node {
-        let (ears, seq) = (Mutex::new(None), AtomicU16::new(1));
+        let (ears, id, seq) = (Mutex::new(None), ledger.new_id(), AtomicU16::new(1));
         let may_die = AtomicBool::new(false);
-        Node { kernel: Some(kernel), ledger, ears, seq, may_die }
+        Node { kernel: Some(kernel), ledger, ears, id, seq, may_die }
     }
 
     /// It is the test's intention that the kernel panics. One that panics without this fails the
@@ -178,7 +186,7 @@ impl Node {
     pub fn ping_with(&self, how: Ping) -> Result<Answer, Errno> {
         let seq = self.seq.fetch_add(1, Ordering::Relaxed);
         let data: Vec<u8> = (0..how.size).map(|i| i as u8).collect();
-        let message = Icmp::echo(0x4242, seq, &data).bytes();
+        let message = Icmp::echo(self.id, seq, &data).bytes();
         let result = self.enter(|l| {
             let ears = self.listen(l)?;
             let packet = Packet::from_slice(l, &message)?;
@@ -207,13 +215,19 @@ impl Node {
         let mut ears = self.ears.lock().unwrap();
         let new = match &*ears {
             Some(ears) => ears.clone(),
-            None => kmem::arc(l, Ears { queue: WaitQueue::new(l), heard: Mutex::default() })?,
+            None => {
+                let (queue, heard, on) = (WaitQueue::new(l), Mutex::default(), Mutex::default());
+                kmem::arc(l, Ears { id: self.id, queue, heard, on })?
+            }
         };
+        let mut on = new.on.lock().unwrap();
         for ifp in config::list(l) {
-            let tapped: KArc<dyn Tap> = new.clone();
-            tap::remove(l, &ifp, &tapped);
-            tap::add(l, &ifp, tapped)?;
+            if !on.contains(&ifp.index()) {
+                tap::add(l, &ifp, new.clone())?;
+                on.push(ifp.index());
+            }
         }
+        drop(on);
         *ears = Some(new.clone());
         Ok(new)
     }

@@ -183,12 +183,17 @@ impl Icmp {
 
     /// The sequence number of an echo, its own or that of the one that an error quotes.
     pub fn seq(&self) -> Option<u16> {
+        self.id_and_seq().map(|(_, seq)| seq)
+    }
+
+    /// The same with the identifier.
+    pub fn id_and_seq(&self) -> Option<(u16, u16)> {
         match self.kind {
-            0 | 8 => be16(&self.word, 2),
+            0 | 8 => Some((be16(&self.word, 0)?, be16(&self.word, 2)?)),
             _ => {
                 let header_len = usize::from(self.data.first()? & 15) * 4;
                 (*self.data.get(9)? == ICMP).then_some(())?;
-                be16(&self.data, header_len + 6)
+                Some((be16(&self.data, header_len + 4)?, be16(&self.data, header_len + 6)?))
             }
         }
     }

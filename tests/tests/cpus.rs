@@ -1,8 +1,11 @@
 //! Kernels with several virtual CPUs: traffic, configuration and drops at the same time.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use base::Options;
+use net::ifnet::config;
+use net::route::config::{Prefix4, add, delete};
 use tests::node::Ping;
 use tests::{Lab, Node};
 
@@ -20,6 +23,57 @@ fn three(lab: &Lab) -> [Node; 3] {
     a.route([0, 0, 0, 0], 0, [10, 0, 1, 1]).unwrap();
     b.route([0, 0, 0, 0], 0, [10, 0, 2, 1]).unwrap();
     [a, router, b]
+}
+
+/// What comes and goes beside them disturbs no ping: none is sent again.
+#[test]
+fn pings_from_many_threads_while_the_router_is_reconfigured() {
+    let lab = Lab::linux();
+    let [a, router, b] = three(&lab);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let changes = scope.spawn(|| {
+            let mut rounds = 0;
+            while !done.load(Ordering::Relaxed) {
+                // Each address is announced on its bus. On a bus with others not faster than they
+                // listen, or a queue fills, and it is the pings that find no room.
+                let crowded = rounds % 8 == 0;
+                let bus = if crowded { "left" } else { "spare" };
+                router.plug("shmif2", bus, ([10, 0, 3, 1], 24)).unwrap();
+                let changed = router.enter(|l| {
+                    let far = Prefix4::of([10, 9, 0, 0].into(), 16);
+                    add(l, far, [10, 0, 3, 9].into()).unwrap();
+                    delete(l, far).unwrap();
+                    config::set_mtu(l, "shmif2", 600).unwrap();
+                    config::destroy(l, "shmif2").unwrap();
+                });
+                changed.unwrap();
+                if crowded {
+                    assert_eq!(router.ping([10, 0, 1, 2]).map(|a| a.kind), Ok(0));
+                }
+                rounds += 1;
+            }
+            rounds
+        });
+        let pings: Vec<_> = [(&a, [10, 0, 2, 2]), (&b, [10, 0, 1, 2])]
+            .into_iter()
+            .flat_map(|(node, dst)| {
+                (0..2).map(move |_| {
+                    scope.spawn(move || {
+                        for i in 0..300 {
+                            let ping = Ping { size: 56 + i * 10, ..Ping::new(dst) };
+                            let answered = node.ping_with(ping);
+                            assert_eq!(answered.map(|a| a.kind), Ok(0), "ping {i}");
+                        }
+                    })
+                })
+            })
+            .collect();
+        let failed = pings.into_iter().any(|p| p.join().is_err());
+        done.store(true, Ordering::Relaxed);
+        assert!(changes.join().unwrap() > 0 && !failed);
+    });
+    assert!(router.counter("ip", "forwarded") >= 2 * 4 * 300);
 }
 
 #[test]

@@ -1,13 +1,13 @@
-//! A few thousand mutated inputs for the fuzz target `frame`, the same every time, so that the
-//! path from the wire is tried without the fuzzer too. The fuzzer itself: `cargo xtask fuzz`.
+//! A few thousand mutated inputs for the fuzz targets `frame` and `bus`, the same every time, so that
+//! the paths from the wire and from a bus file are tried without the fuzzer too. The fuzzer itself: `cargo xtask fuzz`.
 
 use std::net::Ipv4Addr;
 
 use net::MacAddr;
 use tests::crossing::{LEFT, LEFT_ROUTER, RIGHT, RIGHT_ROUTER};
-use tests::frames;
 use tests::random::Random;
 use tests::wire::{Arp, ICMP, Icmp, Ip, TYPE_IP, UDP, ethernet};
+use tests::{frames, scribble};
 
 /// Well-formed payloads to spoil.
 fn templates() -> Vec<(u8, Vec<u8>)> {
@@ -95,5 +95,17 @@ fn noise() {
     for _ in 0..1000 {
         let input: Vec<u8> = (0..random.below(400)).map(|_| random.byte()).collect();
         frames::run(&input);
+    }
+}
+
+#[test]
+fn scribbles_over_a_bus_file() {
+    let mut random = Random::new(22);
+    for _ in 0..300 {
+        let steps = 12 * (1 + random.below(60));
+        // Small numbers are near misses.
+        let byte = |random: &mut Random| random.byte() & random.pick(&[0xff, 0xff, 7, 0]);
+        let input: Vec<u8> = (0..steps).map(|_| byte(&mut random)).collect();
+        scribble::run(&input);
     }
 }

@@ -90,11 +90,12 @@ fn all_at_once_while_memory_is_short() {
 }
 
 #[test]
-fn a_flood_is_dropped_where_the_queue_is_full_and_counted_nowhere_else() {
+fn a_flood_is_dropped_and_counted_where_the_queue_is_full_and_charged_nowhere_else() {
     Lab::run(1, |lab| {
         let nodes = line(lab, 2);
         assert_eq!(nodes[1].ping(addr(1, 1)).unwrap().kind, 0);
         let used = nodes[0].account().used();
+        let received = nodes[0].counter("ip", "received");
         nodes[1]
             .enter(|l| {
                 for _ in 0..5000 {
@@ -115,6 +116,9 @@ fn a_flood_is_dropped_where_the_queue_is_full_and_counted_nowhere_else() {
             .unwrap();
         lab.settle();
         assert!(nodes[0].account().used() < used + 64 * 1024);
+        let dropped = nodes[0].on("shmif1", |_, ifp| ifp.counters.iqdrops.get()).unwrap();
+        let received = nodes[0].counter("ip", "received") - received;
+        assert_eq!((dropped + received, dropped > 4000), (5000, true));
         assert_eq!(nodes[1].ping(addr(1, 1)).unwrap().kind, 0);
     });
 }

@@ -30,6 +30,10 @@ impl Arguments {
     pub const ALL: Arguments = Arguments { bless: false, nextest: false, filter: None };
 }
 
+/// Crates with tests for the model checker: folder and package.
+const MODELLED: &[(&str, &str)] =
+    &[("base/src", "anykernel-base"), ("components/shmif/src", "anykernel-shmif")];
+
 /// Runs the tests.
 pub fn main(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     for words in plan(arguments) {
@@ -39,8 +43,10 @@ pub fn main(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         }
         run::run(&mut command, "the failing tests and their output are above")?;
     }
-    if has_loom_tests(&workspace.path("base/src")) {
-        loom(workspace, arguments)?;
+    for (folder, package) in MODELLED {
+        if has_loom_tests(&workspace.path(folder)) {
+            loom(workspace, package, arguments)?;
+        }
     }
     Ok(())
 }
@@ -59,9 +65,9 @@ fn plan(arguments: &Arguments) -> Vec<Vec<&str>> {
     plan
 }
 
-/// The model checker's tests: base built with its atomics in place of `core`'s.
-fn loom(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    let mut words = vec!["test", "--release", "--package", "anykernel-base", "--lib"];
+/// The model checker's tests of a package, built with its atomics in place of `core`'s.
+fn loom(workspace: &Workspace, package: &str, arguments: &Arguments) -> Result<()> {
+    let mut words = vec!["test", "--release", "--package", package, "--lib"];
     words.push(arguments.filter.as_deref().unwrap_or("loom"));
     let mut command = workspace.cargo(&words);
     command

@@ -4,12 +4,15 @@
 //!   answers `WouldBlock`, and [`FileOps::queue`] tells when to try again. Blocking, O_NONBLOCK,
 //!   timeouts and poll are made of that here, once ([`blocking`]).
 //! * [`FdTable`]: a process's descriptors.  * [`uio`]: scattered memory of a request.
-//! * [`poll`]: waiting for several files.
+//! * [`poll`]: waiting for several files.  * [`Request`]: a call that waits without a thread.
+//! * [`mod@request`]: numbers of ioctl requests.
 //!
 //! Locking: `Rank::Fds` for a table, `Rank::File` for a file's flags; none is held while an
 //! operation of a file runs. Sources: NetBSD kern_descrip.c, sys_select.c.
 
+mod parked;
 pub mod poll;
+pub mod request;
 mod table;
 pub mod uio;
 
@@ -19,6 +22,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use bitflags::bitflags;
 use hypercall::Instant;
 
+pub use parked::Request;
 pub use table::{Fd, FdTable, MAX_FDS};
 use uio::Uio;
 
@@ -129,37 +133,42 @@ impl File {
             self.ops.close(l);
         }
     }
+}
 
-    /// Reads, waiting for data unless the file is non-blocking.
-    pub fn read(&self, l: &mut Lwp<'_>, uio: &mut Uio<'_>) -> Result<usize, Errno> {
-        let deadline = self.ops.read_deadline(l);
-        blocking(l, self, Events::IN, deadline, |l| self.ops.read(l, uio))
-    }
+/// Reads, waiting for data unless the file is non-blocking.
+pub fn read(l: &mut Lwp<'_>, file: &KArc<File>, uio: &mut Uio<'_>) -> Result<usize, Errno> {
+    let deadline = file.ops.read_deadline(l);
+    blocking(l, file, Events::IN, deadline, |l| file.ops.read(l, uio))
+}
 
-    /// Writes, waiting for room unless the file is non-blocking. A write that was cut short goes
-    /// on; what has been written counts even if the rest fails.
-    pub fn write(&self, l: &mut Lwp<'_>, uio: &mut Uio<'_>) -> Result<usize, Errno> {
-        let deadline = self.ops.write_deadline(l);
-        let mut done = 0;
-        loop {
-            match blocking(l, self, Events::OUT, deadline, |l| self.ops.write(l, uio)) {
-                Ok(0) => return Ok(done),
-                Ok(n) => done += n,
-                Err(e) if done == 0 => return Err(e),
-                Err(_) => return Ok(done),
+/// Writes, waiting for room unless the file is non-blocking. A write that was cut short goes on;
+/// what has been written counts even if the rest fails.
+pub fn write(l: &mut Lwp<'_>, file: &KArc<File>, uio: &mut Uio<'_>) -> Result<usize, Errno> {
+    let deadline = file.ops.write_deadline(l);
+    let mut done = uio.skip(l.progress());
+    loop {
+        match blocking(l, file, Events::OUT, deadline, |l| file.ops.write(l, uio)) {
+            Ok(0) => return Ok(done),
+            Ok(n) => done += n,
+            Err(Errno::Restart) => {
+                l.set_progress(done);
+                return Err(Errno::Restart);
             }
-            if uio.remaining() == 0 || self.is_nonblocking() {
-                return Ok(done);
-            }
+            Err(e) if done == 0 => return Err(e),
+            Err(_) => return Ok(done),
+        }
+        if uio.remaining() == 0 || file.is_nonblocking() {
+            return Ok(done);
         }
     }
 }
 
 /// Makes `attempt` on `file` until it does not answer `WouldBlock`: at once if the file is
-/// non-blocking, otherwise sleeping in between.
+/// non-blocking, otherwise sleeping in between, or, for a [`Request`], once now and again when there
+/// is something new.
 pub fn blocking<R>(
     l: &mut Lwp<'_>,
-    file: &File,
+    file: &KArc<File>,
     events: Events,
     deadline: Option<Instant>,
     mut attempt: impl FnMut(&mut Lwp<'_>) -> Result<R, Errno>,
@@ -167,5 +176,12 @@ pub fn blocking<R>(
     if file.is_nonblocking() {
         return attempt(l);
     }
-    wait_for(l, file.ops.queue(), events, deadline, attempt)
+    if !l.makes_attempt() {
+        return wait_for(l, file.ops.queue(), events, deadline, attempt);
+    }
+    match attempt(l) {
+        Err(Errno::WouldBlock) => {}
+        done => return done,
+    }
+    parked::park(l, core::iter::once((file.clone(), events)), deadline, attempt)
 }

@@ -5,7 +5,7 @@
 use hypercall::Instant;
 use smallvec::SmallVec;
 
-use super::{Fd, File};
+use super::{Fd, File, parked};
 use crate::vm::KArc;
 use crate::wait::{Events, Unslept};
 use crate::{Errno, Lwp};
@@ -32,6 +32,9 @@ pub fn poll(
         .iter()
         .map(|p| Fd::try_from(p.fd).ok().and_then(|fd| l.proc().fds().get(l, fd).ok()))
         .collect();
+    if l.makes_attempt() {
+        return attempt(l, fds, &files, deadline);
+    }
     loop {
         let ready = scan(l, fds, &files);
         if ready > 0 || deadline.is_some_and(|d| d <= l.now()) {
@@ -50,6 +53,29 @@ pub fn poll(
                 };
             }
         }
+    }
+}
+
+/// The same for a request, which does not sleep.
+fn attempt(
+    l: &mut Lwp<'_>,
+    fds: &mut [PollFd],
+    files: &[Option<KArc<File>>],
+    deadline: Option<Instant>,
+) -> Result<usize, Errno> {
+    let ready = scan(l, fds, files);
+    if ready > 0 {
+        return Ok(ready);
+    }
+    let asked: SmallVec<[Events; 8]> = fds.iter().map(|p| p.events).collect();
+    let on = files.iter().zip(asked).filter_map(|(f, events)| Some((f.clone()?, events)));
+    let waited = parked::park(l, on, deadline, |l| match scan(l, fds, files) {
+        0 => Err(Errno::WouldBlock),
+        ready => Ok(ready),
+    });
+    match waited {
+        Err(Errno::WouldBlock) => Ok(0),
+        done => done,
     }
 }
 

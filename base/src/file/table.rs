@@ -125,6 +125,22 @@ impl FdTable {
         Ok(())
     }
 
+    /// Closes those that are to be closed when the process executes another program.
+    pub fn exec(&self, l: &mut Lwp<'_>) {
+        let mut at = 0;
+        loop {
+            let mut entries = self.entries.lock(l);
+            let marked = |e: &Option<Entry>| e.as_ref().is_some_and(|e| e.close_on_exec);
+            let Some(next) = entries.iter().skip(at).position(marked) else { return };
+            at += next;
+            let entry = entries.get_mut(at).and_then(|e| e.take());
+            drop(entries);
+            if let Some(e) = entry {
+                e.file.unreference(l);
+            }
+        }
+    }
+
     /// Closes all of them.
     pub fn close_all(&self, l: &mut Lwp<'_>) {
         loop {

@@ -82,6 +82,43 @@ impl<'a> Uio<'a> {
         done
     }
 
+    /// Calls `show` with the first `len` bytes of the request's memory, piece by piece.
+    pub fn copied<E>(
+        &self,
+        len: usize,
+        show: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut left = len;
+        let mut one = |piece: &[u8]| {
+            let n = left.min(piece.len());
+            left -= n;
+            show(piece.get(..n).unwrap_or_default())
+        };
+        match self {
+            Uio::Into(pieces, _) => pieces.iter().try_for_each(|p| one(p)),
+            Uio::From(pieces, _) => pieces.iter().try_for_each(|p| one(p)),
+        }
+    }
+
+    /// Goes `len` bytes on; says how far that was.
+    pub fn skip(&mut self, len: usize) -> usize {
+        let len = len.min(self.remaining());
+        let mut left = len;
+        while left > 0 {
+            let (size, at) = match self {
+                Uio::Into(p, at) => (p.get(at.piece).map_or(0, |p| p.len()), at),
+                Uio::From(p, at) => (p.get(at.piece).map_or(0, |p| p.len()), at),
+            };
+            let step = left.min(size.saturating_sub(at.offset));
+            left -= step;
+            at.offset += step;
+            if left > 0 {
+                *at = Position { piece: at.piece + 1, offset: 0 };
+            }
+        }
+        len
+    }
+
     /// Where the request has come to, to go back there with [`Uio::rewind`].
     pub fn position(&self) -> Position {
         match self {
@@ -125,5 +162,7 @@ mod tests {
         uio.rewind(start);
         assert_eq!(uio.remaining(), 5);
         assert_eq!(uio.copy_in(&[9]), 0, "a write request takes nothing in");
+        assert_eq!((uio.skip(4), uio.remaining()), (4, 1));
+        assert_eq!((uio.skip(4), uio.remaining()), (1, 0));
     }
 }

@@ -67,7 +67,7 @@ impl Kernel {
 
     /// A new process, child of init, with one bound thread.
     pub fn rfork(&self, how: Rfork) -> Result<BoundLwp, Errno> {
-        self.handle().enter(|l| proc::rfork(l, &self.core, how))?
+        self.handle().rfork(how)
     }
 
     /// A weak handle.
@@ -123,6 +123,12 @@ impl Handle {
         let core = self.core.upgrade().ok_or(Gone)?;
         let init = core.init().ok_or(Gone)?;
         enter::enter(&core, &Ident::new(init, 0, 0), f)
+    }
+
+    /// A new process, child of init, with one bound thread.
+    pub fn rfork(&self, how: Rfork) -> Result<BoundLwp, Errno> {
+        let core = self.core.upgrade().ok_or(Gone)?;
+        self.enter(|l| proc::rfork(l, &core, how))?
     }
 
     /// A bound thread in the init process.

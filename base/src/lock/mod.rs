@@ -17,6 +17,7 @@ mod intr;
 mod mutex;
 pub(crate) mod rank;
 pub(crate) mod raw;
+pub(crate) mod raw_mutex;
 mod rwlock;
 
 pub use condvar::{Condvar, Lock};
@@ -24,3 +25,8 @@ pub use intr::{IntrGuard, IntrMutex};
 pub use mutex::Mutex;
 pub use rank::Rank;
 pub use rwlock::RwLock;
+
+#[cfg(all(test, loom))]
+pub(crate) mod loom_host;
+#[cfg(all(test, loom))]
+mod loom_tests;

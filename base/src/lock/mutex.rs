@@ -9,21 +9,15 @@
 
 use core::cell::UnsafeCell;
 
-use hypercall::atomic::{AtomicU32, Ordering};
-
 use super::rank::Rank;
+use super::raw_mutex::RawMutex;
 use crate::wait::{Events, WaitQueue, wait_for_lock};
 use crate::{Cx, Gone, Lwp};
-
-const FREE: u32 = 0;
-const HELD: u32 = 1;
-/// Held, and somebody may sleep for it.
-const CONTENDED: u32 = 2;
 
 /// A mutex that may be held across a sleep.
 pub struct Mutex<T: ?Sized> {
     kernel: usize,
-    state: AtomicU32,
+    raw: RawMutex,
     rank: Rank,
     queue: WaitQueue,
     value: UnsafeCell<T>,
@@ -31,7 +25,7 @@ pub struct Mutex<T: ?Sized> {
 
 // SAFETY: the value is reached only by the thread that holds the lock.
 unsafe impl<T: ?Sized + Send> Send for Mutex<T> {}
-// SAFETY: as above; `state` is changed under the CPU where there is one, atomically otherwise.
+// SAFETY: as above; `raw` is changed under the CPU where there is one, atomically otherwise.
 unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
 
 impl<T> Mutex<T> {
@@ -39,7 +33,7 @@ impl<T> Mutex<T> {
     pub fn new(cx: &Cx<'_>, rank: Rank, value: T) -> Self {
         Self {
             kernel: cx.kernel_id(),
-            state: AtomicU32::new(FREE),
+            raw: RawMutex::new(),
             rank,
             queue: WaitQueue::new(cx),
             value: UnsafeCell::new(value),
@@ -60,7 +54,7 @@ impl<T: ?Sized> Mutex<T> {
     ) -> Result<R, Gone> {
         assert!(self.kernel == l.kernel_id(), "{:?}: a lock of another kernel", self.rank);
         l.note_locked(self.rank);
-        let taken = if self.try_take(l) { Ok(()) } else { self.take_slow(l) };
+        let taken = if self.raw.try_take(l.is_alone()) { Ok(()) } else { self.take_slow(l) };
         let result = taken.map(|()| {
             // SAFETY: the lock is held by this thread until `give_back`, and `f` cannot take it
             // again: it would wait for itself.
@@ -72,47 +66,16 @@ impl<T: ?Sized> Mutex<T> {
         result
     }
 
-    fn try_take(&self, cx: &Cx<'_>) -> bool {
-        self.change(cx, FREE, HELD)
-    }
-
     #[cold]
     fn take_slow(&self, l: &mut Lwp<'_>) -> Result<(), Gone> {
-        wait_for_lock(l, &self.queue, |l| {
-            // Whoever has waited leaves the mark for those that may still wait. The holder may
-            // give the lock back between the first two lines; then the mark was not set.
-            self.change(l, FREE, CONTENDED) || {
-                self.change(l, HELD, CONTENDED);
-                self.change(l, FREE, CONTENDED)
-            }
-        })
+        wait_for_lock(l, &self.queue, |l| self.raw.take_after_wait(l.is_alone()))
     }
 
+    #[inline]
     fn give_back(&self, cx: &Cx<'_>) {
-        let was = if cx.is_alone() {
-            let was = self.state.load(Ordering::Relaxed);
-            self.state.store(FREE, Ordering::Relaxed);
-            was
-        } else {
-            self.state.swap(FREE, Ordering::Release)
-        };
-        if was == CONTENDED {
+        if self.raw.give_back(cx.is_alone()) {
             self.queue.wake_one(cx, Events::IN);
         }
-    }
-
-    fn change(&self, cx: &Cx<'_>, from: u32, to: u32) -> bool {
-        if !cx.is_alone() {
-            return self
-                .state
-                .compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed)
-                .is_ok();
-        }
-        if self.state.load(Ordering::Relaxed) != from {
-            return false;
-        }
-        self.state.store(to, Ordering::Relaxed);
-        true
     }
 }
 

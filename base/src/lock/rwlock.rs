@@ -12,11 +12,43 @@ use super::rank::Rank;
 use crate::wait::{Events, WaitQueue, wait_for_lock};
 use crate::{Cx, Gone, Lwp};
 
+/// Who is in, and which writers have announced themselves. Model-checked in `loom_tests.rs`.
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     readers: u32,
     writer: bool,
     writers_waiting: u32,
+}
+
+impl State {
+    pub(super) fn try_read(&mut self) -> bool {
+        let free = !self.writer && self.writers_waiting == 0;
+        self.readers += u32::from(free);
+        free
+    }
+
+    pub(super) fn end_read(&mut self) {
+        self.readers -= 1;
+    }
+
+    /// From here until it is in, or gives up, new readers wait for the writer.
+    pub(super) fn announce_write(&mut self) {
+        self.writers_waiting += 1;
+    }
+
+    pub(super) fn unannounce_write(&mut self) {
+        self.writers_waiting -= 1;
+    }
+
+    pub(super) fn try_write(&mut self) -> bool {
+        let free = !self.writer && self.readers == 0;
+        self.writer |= free;
+        free
+    }
+
+    pub(super) fn end_write(&mut self) {
+        self.writer = false;
+    }
 }
 
 /// A reader-writer lock that may be held across a sleep.
@@ -51,15 +83,11 @@ impl<T> RwLock<T> {
         f: impl FnOnce(&mut Lwp<'k>, &T) -> R,
     ) -> Result<R, Gone> {
         l.note_locked(self.rank);
-        let taken = self.wait(l, |s| {
-            let free = !s.writer && s.writers_waiting == 0;
-            s.readers += u32::from(free);
-            free
-        });
+        let taken = self.wait(l, State::try_read);
         let result = taken.map(|()| {
             // SAFETY: counted as a reader until below; there is no writer meanwhile.
             let r = f(l, unsafe { &*self.value.get() });
-            self.leave(l, |s| s.readers -= 1);
+            self.leave(l, State::end_read);
             r
         });
         l.note_unlocked(self.rank);
@@ -74,17 +102,13 @@ impl<T> RwLock<T> {
         f: impl FnOnce(&mut Lwp<'k>, &mut T) -> R,
     ) -> Result<R, Gone> {
         l.note_locked(self.rank);
-        self.state.lock(l).writers_waiting += 1;
-        let taken = self.wait(l, |s| {
-            let free = !s.writer && s.readers == 0;
-            s.writer |= free;
-            free
-        });
-        self.state.lock(l).writers_waiting -= 1;
+        self.state.lock(l).announce_write();
+        let taken = self.wait(l, State::try_write);
+        self.state.lock(l).unannounce_write();
         let result = taken.map(|()| {
             // SAFETY: the one writer until below, and there are no readers meanwhile.
             let r = f(l, unsafe { &mut *self.value.get() });
-            self.leave(l, |s| s.writer = false);
+            self.leave(l, State::end_write);
             r
         });
         l.note_unlocked(self.rank);

@@ -18,9 +18,11 @@ use core::ptr::NonNull;
 pub use bound::{BoundLwp, Rfork};
 
 use crate::cx::Cx;
+use crate::file::Request;
 use crate::lock::Rank;
 use crate::proc::Proc;
 use crate::sched::cpu::Cpu;
+use crate::vm::KBox;
 use crate::wait::Waiter;
 
 /// Identifies an lwp within its kernel.
@@ -37,6 +39,8 @@ pub(crate) struct Ident {
     pub(crate) waiter: OnceCell<Arc<Waiter>>,
     /// An interruption came while a lock was waited for; it ends the next sleep.
     interrupted: Cell<bool>,
+    /// The request in whose name a visit makes an attempt.
+    request: Cell<Option<KBox<Request>>>,
 }
 
 // SAFETY: an `Ident` is used by one thread at a time (no `Sync`); the process that it points to
@@ -51,6 +55,7 @@ impl Ident {
             last_cpu: Cell::new(cpu),
             waiter: OnceCell::new(),
             interrupted: Cell::new(false),
+            request: Cell::new(None),
         }
     }
 }
@@ -120,6 +125,11 @@ impl<'k> Lwp<'k> {
 
     pub(crate) fn take_interrupted(&mut self) -> bool {
         self.ident.interrupted.take()
+    }
+
+    /// The request in whose name this thread makes an attempt.
+    pub(crate) fn request(&self) -> &'k Cell<Option<KBox<Request>>> {
+        &self.ident.request
     }
 
     /// The object on which this thread sleeps.

@@ -14,6 +14,8 @@
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use hypercall::Offcpu;
+
 use crate::cx::Cx;
 use crate::kernel::Core;
 use crate::vm::{KArc, NoMemory};
@@ -95,6 +97,20 @@ impl Line {
             let host = core.host.clone();
             host.raise(core);
         }
+    }
+
+    /// Raises the line from a thread of the host that is in no kernel, and carries the interrupt
+    /// on that thread: a driver's half on the host that waits for a device needs no other thread
+    /// to wake up. False when the line's kernel has ended.
+    pub fn raise_outside(&self, proof: &Offcpu) -> bool {
+        let Some(core) = self.core.upgrade() else { return false };
+        self.raised.store(true, Ordering::Release);
+        if core.cpu(self.place.0).raise(1 << self.place.1) {
+            let host = core.host.clone();
+            host.raise_local(core);
+            host.carry(proof);
+        }
+        true
     }
 
     /// Raises the line from inside a kernel (this or another): the thread itself carries it on

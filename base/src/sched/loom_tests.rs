@@ -2,65 +2,23 @@
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test --release -p anykernel-base --lib loom`
 //!
-//! * [`Futex`] is the host: wait and wake with the futex's meaning. What it leaves asleep for ever
-//!   is a deadlock, which the checker reports.
+//! * The host is [`Futex`].
 //! * Interrupts are modelled by [`Device`]: lines raised, and handled with the CPU.
 //!
-//! Locking: the host's own mutex. Sources: the book, section 3.3; futex(2).
+//! Locking: the host's own. Sources: the book, section 3.3; futex(2).
 
-use std::boxed::Box;
 use std::sync::atomic::{AtomicUsize as Plain, Ordering::Relaxed as PLAIN};
 
+use hypercall::Offcpu;
 use hypercall::atomic::{AtomicU32, Ordering};
-use hypercall::{Instant, Join, Offcpu, Parking, SpawnError, Threads, Wakeup};
 use loom::cell::UnsafeCell;
-use loom::sync::{Arc, Condvar, Mutex};
+use loom::sync::Arc;
 use loom::thread;
 
 use super::cpu::Cpu;
 use super::word::{Entry, Release, Shut, Word};
+use crate::lock::loom_host::{Futex, check};
 use crate::lock::raw::RawSpin;
-
-/// The host: one word to wait on, as a futex.
-struct Futex {
-    lock: Mutex<()>,
-    wakes: Condvar,
-}
-
-impl Futex {
-    fn new() -> Self {
-        Self { lock: Mutex::new(()), wakes: Condvar::new() }
-    }
-}
-
-impl Parking for Futex {
-    fn wait(&self, _: &Offcpu, word: &AtomicU32, expected: u32, _: Option<Instant>) -> Wakeup {
-        let guard = self.lock.lock().unwrap();
-        if word.load(Ordering::Acquire) == expected {
-            drop(self.wakes.wait(guard).unwrap());
-        }
-        Wakeup::Woken
-    }
-
-    fn wake(&self, _: &AtomicU32, count: u32) {
-        let _guard = self.lock.lock().unwrap();
-        if count == 1 { self.wakes.notify_one() } else { self.wakes.notify_all() }
-    }
-}
-
-impl Threads for Futex {
-    fn spawn(&self, _: &str, _: Box<dyn FnOnce() + Send>) -> Result<Box<dyn Join>, SpawnError> {
-        Err(SpawnError)
-    }
-
-    fn current(&self) -> u64 {
-        1
-    }
-
-    fn yield_now(&self) {
-        thread::yield_now();
-    }
-}
 
 /// A word, its host, and what only the holder may touch.
 struct Shared {
@@ -101,12 +59,6 @@ impl Shared {
             assert_eq!(self.word.release(&self.host), Release::Free);
         }
     }
-}
-
-fn check(preemptions: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = preemptions;
-    builder.check(model);
 }
 
 /// `others` threads take the CPU, and so does the model's own.

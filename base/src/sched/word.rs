@@ -6,7 +6,7 @@
 //! | bit | set by | cleared by |
 //! |---|---|---|
 //! | `BUSY` | whoever takes the CPU | its release |
-//! | `WANTED` | a thread about to wait for the CPU | the last such thread, when it takes the CPU |
+//! | `WANTED`: how many | a thread about to wait for the CPU | the same, when it has it or gives up |
 //! | `PENDING` | [`Word::post`]: an interrupt arrived | whoever has the CPU, before it runs interrupts |
 //! | `CLOSED` | [`Word::close`]: the kernel is being dropped | nobody |
 //! | `DEAD` | [`Word::kill`]: the kernel panicked | nobody |
@@ -14,6 +14,10 @@
 //! INVARIANT: `PENDING` on a free word means that a visit by the host is under way, or that a
 //! thread woken by `WANTED` is about to take the CPU; on a busy one the release sees it, because
 //! the release is a compare-and-swap against plain `BUSY`. So no interrupt is lost.
+//! INVARIANT: whoever waits is counted in the word itself, from before it sleeps until the step in
+//! which it takes the CPU or gives up. So no release misses one that sleeps, and no interrupt is
+//! left to one that has gone. (A mark and a count beside it could disagree: one that takes the
+//! mark away is late, and two more have come.)
 //! INVARIANT: an interrupt never takes the CPU from a thread that waits for it (`WANTED`): a
 //! flood of interrupts cannot keep a system call waiting for ever.
 //!
@@ -24,10 +28,12 @@ use hypercall::atomic::{AtomicU32, Ordering};
 use hypercall::{Instant, Offcpu, Parking, Wakeup};
 
 const BUSY: u32 = 1;
-const WANTED: u32 = 2;
-const PENDING: u32 = 4;
-const CLOSED: u32 = 8;
-const DEAD: u32 = 16;
+const PENDING: u32 = 2;
+const CLOSED: u32 = 4;
+const DEAD: u32 = 8;
+/// One thread that waits; they are counted from this bit on.
+const WAITER: u32 = 16;
+const WANTED: u32 = !(WAITER - 1);
 
 /// How often a thread looks again before it sleeps: long enough for a short system call.
 #[cfg(not(loom))]
@@ -64,16 +70,15 @@ pub(crate) enum Release {
     Pending,
 }
 
-/// The state word, with the number of threads that wait for it.
+/// The state word.
 pub(crate) struct Word {
     state: AtomicU32,
-    waiters: AtomicU32,
 }
 
 impl Word {
     /// A CPU that its maker has.
     pub(crate) fn new_busy() -> Self {
-        Self { state: AtomicU32::new(BUSY), waiters: AtomicU32::new(0) }
+        Self { state: AtomicU32::new(BUSY) }
     }
 
     /// Takes the CPU if it is free and nothing else is going on.
@@ -137,50 +142,22 @@ impl Word {
             }
             core::hint::spin_loop();
         }
-        loop {
-            self.waiters.fetch_add(1, Ordering::Relaxed);
-            let woken = self.await_free(entry, host, proof, deadline);
-            let others = self.waiters.fetch_sub(1, Ordering::Relaxed) - 1;
-            let free = woken?;
-            // The last one to stop waiting takes WANTED away with it. Should somebody come to
-            // wait in between, it finds WANTED missing and sets it again before it sleeps.
-            loop {
-                let w = self.state.load(Ordering::Relaxed);
-                check(w, entry)?;
-                let keep = if others == 0 { !WANTED } else { !0 };
-                if w & BUSY == 0 {
-                    if self.swap(w, (w & keep) | BUSY, Ordering::Acquire) {
-                        return Ok(true);
-                    }
-                } else if free {
-                    break;
-                } else if w & keep == w {
-                    return Ok(false);
-                } else if self.swap(w, w & keep, Ordering::Relaxed) {
-                    // Somebody may have come to wait in between, trusting in WANTED: it looks again.
-                    host.wake(&self.state, u32::MAX);
-                    return Ok(false);
-                }
-            }
-        }
-    }
-
-    /// Sleeps until the word is not busy, or shut; false if `deadline` has passed.
-    fn await_free(
-        &self,
-        entry: Entry,
-        host: &(impl Parking + ?Sized),
-        proof: &Offcpu,
-        deadline: Option<Instant>,
-    ) -> Result<bool, Shut> {
+        self.state.fetch_add(WAITER, Ordering::Relaxed);
+        let mut in_time = true;
         loop {
             let w = self.state.load(Ordering::Relaxed);
-            check(w, entry)?;
-            if w & BUSY == 0 {
-                return Ok(true);
+            if let Err(shut) = check(w, entry) {
+                self.state.fetch_sub(WAITER, Ordering::Relaxed);
+                return Err(shut);
             }
-            let marked = w & WANTED != 0 || self.swap(w, w | WANTED, Ordering::Relaxed);
-            if marked && host.wait(proof, &self.state, w | WANTED, deadline) == Wakeup::TimedOut {
+            if w & BUSY == 0 {
+                if self.swap(w, (w - WAITER) | BUSY, Ordering::Acquire) {
+                    return Ok(true);
+                }
+            } else if in_time {
+                in_time = host.wait(proof, &self.state, w, deadline) == Wakeup::Woken;
+            } else if self.swap(w, w - WAITER, Ordering::Relaxed) {
+                // It is busy: its holder sees those that still wait.
                 return Ok(false);
             }
         }
@@ -259,5 +236,57 @@ fn check(w: u32, entry: Entry) -> Result<(), Shut> {
         Err(Shut::Closed)
     } else {
         Ok(())
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+    use std::sync::{Arc, Barrier, mpsc};
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Four at least must meet for this, which is too many for the model checker: one takes the CPU
+    /// late, after it has waited, and two more have come to wait; the one of them that is woken
+    /// must not forget the other.
+    #[test]
+    fn everybody_of_a_crowd_gets_in() {
+        const CROWD: u32 = 6;
+        const ROUNDS: u32 = 5_000;
+        let shared = Arc::new((Word::new_busy(), linux::Linux::new(), AtomicU32::new(0)));
+        assert!(shared.0.release_fast());
+        let start = Arc::new(Barrier::new(CROWD as usize));
+        let (done, all_done) = mpsc::channel();
+        for _ in 0..CROWD {
+            let (shared, start, done) = (shared.clone(), start.clone(), done.clone());
+            thread::spawn(move || {
+                let (word, host, count) = &*shared;
+                let proof = Offcpu::scheduler_only();
+                for round in 0..ROUNDS {
+                    start.wait();
+                    for _ in 0..2 {
+                        if !word.acquire_fast() {
+                            word.acquire_slow(Entry::Fresh, &**host, &proof).unwrap();
+                        }
+                        let n = count.load(Ordering::Relaxed);
+                        if (round + n) % 3 == 0 {
+                            thread::yield_now();
+                        }
+                        count.store(n + 1, Ordering::Relaxed);
+                        if !word.release_fast() {
+                            assert_eq!(word.release(&**host), Release::Free);
+                        }
+                    }
+                }
+                done.send(()).unwrap();
+            });
+        }
+        for _ in 0..CROWD {
+            all_done.recv_timeout(Duration::from_secs(60)).expect("somebody waits for ever");
+        }
+        assert_eq!(shared.2.load(Ordering::Relaxed), CROWD * ROUNDS * 2);
+        assert!(shared.0.acquire_fast(), "free, and nobody is counted");
     }
 }

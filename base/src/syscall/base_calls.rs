@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::{Arg, SysMemory, number};
 use crate::file::poll::{PollFd, poll};
 use crate::file::uio::Uio;
-use crate::file::{Fd, Flags, MAX_FDS};
+use crate::file::{self, Fd, Flags, MAX_FDS};
 use crate::vm::KVec;
 use crate::wait::Events;
 use crate::{Errno, Lwp, uname};
@@ -47,7 +47,7 @@ crate::syscalls! {
     static CLOSE = None, number::CLOSE, "close", [Arg::Value], sys_close;
     static READ = None, number::READ, "read", [Arg::Value, Arg::Out(2), Arg::Value], sys_read;
     static WRITE = None, number::WRITE, "write", [Arg::Value, Arg::In(2), Arg::Value], sys_write;
-    static IOCTL = None, number::IOCTL, "ioctl", [Arg::Value, Arg::Value, Arg::Opaque], sys_ioctl;
+    static IOCTL = None, number::IOCTL, "ioctl", [Arg::Value, Arg::Value, Arg::Ioctl(1)], sys_ioctl;
     static DUP = None, number::DUP, "dup", [Arg::Value], sys_dup;
     static DUP2 = None, number::DUP2, "dup2", [Arg::Value, Arg::Value], sys_dup2;
     static DUP3 = None, number::DUP3, "dup3", [Arg::Value, Arg::Value, Arg::Value], sys_dup3;
@@ -153,7 +153,7 @@ fn copyout(m: &mut dyn SysMemory, from: &[u8], to: u64) -> Result<(), Errno> {
 fn sys_read(l: &mut Lwp<'_>, a: &[u64; 6], m: &mut dyn SysMemory) -> Result<u64, Errno> {
     let file = l.proc().fds().get(l, fd(a[0])?)?;
     let mut buf = buffer(l, a[2])?;
-    let n = file.read(l, &mut Uio::into(&mut [&mut buf[..]]))?;
+    let n = file::read(l, &file, &mut Uio::into(&mut [&mut buf[..]]))?;
     copyout(m, buf.get(..n).unwrap_or_default(), a[1])?;
     Ok(n as u64)
 }
@@ -162,7 +162,7 @@ fn sys_write(l: &mut Lwp<'_>, a: &[u64; 6], m: &mut dyn SysMemory) -> Result<u64
     let file = l.proc().fds().get(l, fd(a[0])?)?;
     let mut buf = buffer(l, a[2])?;
     copyin(m, a[1], &mut buf)?;
-    file.write(l, &mut Uio::from(&[&buf[..]])).map(|n| n as u64)
+    file::write(l, &file, &mut Uio::from(&[&buf[..]])).map(|n| n as u64)
 }
 
 /// The request's number says how much memory goes which way (Linux's encoding); the old requests

@@ -27,14 +27,21 @@ pub enum Arg {
     /// The address of memory that the call reads: as long as argument `.0` says.
     In(u8),
     /// The address of memory of fixed size that the call reads.
-    InFixed(u32),
+    InFixed(u16),
     /// The address of memory that the call writes: as long as argument `.0` says.
     Out(u8),
     /// The address of memory of fixed size that the call writes.
-    OutFixed(u32),
+    OutFixed(u16),
     /// The address of memory that the call reads and writes, `.1` bytes for each unit of
     /// argument `.0`.
-    InOutTimes(u8, u32),
+    InOutTimes(u8, u16),
+    /// The address of memory of fixed size that the call reads and writes.
+    InOutFixed(u16),
+    /// The address of memory that the call writes: as long as the 32-bit number says to which
+    /// argument `.0` points.
+    OutRef(u8),
+    /// The address of memory whose length and direction the ioctl request in argument `.0` says.
+    Ioctl(u8),
     /// What no descriptor can say (nested pointers): the call copies in and out itself.
     Opaque,
 }

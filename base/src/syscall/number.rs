@@ -1,4 +1,4 @@
-//! Numbers of system calls: Linux's, x86-64.
+//! Numbers of system calls: Linux's, x86-64; from 500 on, our own.
 //!
 //! Locking: none. Sources: Linux arch/x86/entry/syscalls/syscall_64.tbl.
 #![allow(missing_docs)]
@@ -36,7 +36,12 @@ pub const SETGID: u32 = 106;
 pub const GETEUID: u32 = 107;
 pub const GETEGID: u32 = 108;
 pub const GETPPID: u32 = 110;
+pub const REBOOT: u32 = 169;
 pub const SETHOSTNAME: u32 = 170;
 pub const GETTID: u32 = 186;
 pub const ACCEPT4: u32 = 288;
 pub const DUP3: u32 = 292;
+
+/// The first number that is not Linux's but ours.
+pub const OURS: u32 = 500;
+pub const SYSCTL: u32 = OURS;

@@ -161,6 +161,21 @@ impl<T> KVec<T> {
         self.vec.retain_mut(keep);
     }
 
+    /// Removes the elements behind the first `len`; the memory stays.
+    pub fn truncate(&mut self, len: usize) {
+        self.vec.truncate(len);
+    }
+
+    /// How many elements there is memory for.
+    pub fn capacity(&self) -> usize {
+        self.vec.capacity()
+    }
+
+    /// Removes the elements of `range` (which must exist), keeping the order.
+    pub fn drain(&mut self, range: core::ops::RangeTo<usize>) {
+        self.vec.drain(range);
+    }
+
     /// Removes all elements; the memory stays for the next ones.
     pub fn clear(&mut self) {
         self.vec.clear();

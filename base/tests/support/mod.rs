@@ -134,13 +134,13 @@ impl FileOps for Pipe {
 /// Writes through a descriptor.
 pub fn write(l: &mut Lwp<'_>, fd: Fd, bytes: &[u8]) -> Result<usize, Errno> {
     let file = l.proc().fds().get(l, fd)?;
-    file.write(l, &mut Uio::from(&[bytes]))
+    base::file::write(l, &file, &mut Uio::from(&[bytes]))
 }
 
 /// Reads up to 64 bytes through a descriptor.
 pub fn read(l: &mut Lwp<'_>, fd: Fd) -> Result<Vec<u8>, Errno> {
     let file = l.proc().fds().get(l, fd)?;
     let mut buf = [0; 64];
-    let n = file.read(l, &mut Uio::into(&mut [&mut buf[..]]))?;
+    let n = base::file::read(l, &file, &mut Uio::into(&mut [&mut buf[..]]))?;
     Ok(buf[..n].to_vec())
 }

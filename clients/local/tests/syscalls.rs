@@ -2,88 +2,13 @@
 
 mod support;
 
-use base::syscall::{SysMemory, number as n};
-use base::{BoundLwp, Cred, Errno, Rfork};
-use support::*;
+use base::syscall::number as n;
+use base::{Cred, Errno};
+use support::program::*;
 
-const AF_INET: u64 = 2;
-const DGRAM: u64 = 2;
-const RAW: u64 = 3;
 const NONBLOCK: u64 = 0o4000;
 const TRUNC: u64 = 0x20;
 const DONTWAIT: u64 = 0x40;
-
-/// A program's memory: from address 4096 on.
-struct Memory(Vec<u8>);
-
-const BASE: u64 = 4096;
-
-impl Memory {
-    fn new() -> Self {
-        Memory(vec![0; 4096])
-    }
-
-    fn at(&mut self, at: u64, len: usize) -> Result<&mut [u8], Errno> {
-        let start = at.checked_sub(BASE).and_then(|s| usize::try_from(s).ok());
-        start.and_then(|s| self.0.get_mut(s..s.checked_add(len)?)).ok_or(Errno::BadAddress)
-    }
-
-    fn put(&mut self, at: u64, bytes: &[u8]) -> u64 {
-        self.at(at, bytes.len()).unwrap().copy_from_slice(bytes);
-        at
-    }
-
-    fn word(&mut self, at: u64) -> u32 {
-        u32::from_ne_bytes(self.at(at, 4).unwrap().try_into().unwrap())
-    }
-}
-
-impl SysMemory for Memory {
-    fn copyin(&mut self, from: u64, to: &mut [u8]) -> Result<(), Errno> {
-        self.at(from, to.len()).map(|m| to.copy_from_slice(m))
-    }
-
-    fn copyout(&mut self, from: &[u8], to: u64) -> Result<(), Errno> {
-        self.at(to, from.len()).map(|m| m.copy_from_slice(from))
-    }
-}
-
-/// A process and its memory.
-struct Program(BoundLwp, Memory);
-
-impl Program {
-    fn call<const N: usize>(&mut self, number: u32, args: [u64; N]) -> Result<u64, Errno> {
-        let mut all = [0; 6];
-        all[..N].copy_from_slice(&args);
-        self.0.syscall(number, &all, &mut self.1)
-    }
-
-    fn bound(&mut self, port: u16) -> u64 {
-        let fd = self.call(n::SOCKET, [AF_INET, DGRAM, 0]).unwrap();
-        let addr = self.1.put(BASE, &sockaddr(port));
-        assert_eq!(self.call(n::BIND, [fd, addr, 16]), Ok(0));
-        fd
-    }
-}
-
-fn sockaddr(port: u16) -> [u8; 16] {
-    let mut out = [0; 16];
-    out[..2].copy_from_slice(&2_u16.to_ne_bytes());
-    out[2..4].copy_from_slice(&port.to_be_bytes());
-    out[4..8].copy_from_slice(&[127, 0, 0, 1]);
-    out
-}
-
-fn programs(test: impl Fn(&mut Program)) {
-    everywhere(|host| {
-        let kernel = boot(host);
-        let lwp = kernel.rfork(Rfork::ClearFds).unwrap();
-        let mut program = Program(lwp, Memory::new());
-        test(&mut program);
-        drop(program);
-        end(kernel);
-    });
-}
 
 #[test]
 fn sendto_and_recvfrom_with_addresses() {

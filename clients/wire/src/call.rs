@@ -41,16 +41,29 @@ pub struct Segments<'a> {
 }
 
 impl<'a> Segments<'a> {
-    fn parse(count: u32, mut rest: Reader<'a>) -> Result<Self, Malformed> {
+    /// So many segments, which are all of `bytes`.
+    pub fn new(count: u32, bytes: &'a [u8]) -> Result<Self, Malformed> {
         if count > MAX_SEGMENTS {
             return Err(Malformed);
         }
+        let mut rest = Reader::new(bytes);
         let all = Self { left: count, rest };
         for _ in 0..count {
             Segment::parse(&mut rest)?;
         }
         rest.end()?;
         Ok(all)
+    }
+
+    /// How many are left.
+    pub fn left(&self) -> u32 {
+        self.left
+    }
+
+    /// Those that are left, as they came.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        let mut rest = self.rest;
+        rest.rest()
     }
 }
 
@@ -85,7 +98,7 @@ impl Syscall {
         for arg in &mut args {
             *arg = r.u64()?;
         }
-        Ok((Self { number, args }, Segments::parse(segments, r)?))
+        Ok((Self { number, args }, Segments::new(segments, r.rest())?))
     }
 
     /// As a body, but for the segments, of which there are to be so many.
@@ -119,7 +132,7 @@ impl Return {
         let word = r.u64()?;
         let segments = r.u32()?;
         let _reserved = r.u32()?;
-        Ok((Self { word }, Segments::parse(segments, r)?))
+        Ok((Self { word }, Segments::new(segments, r.rest())?))
     }
 
     /// As a body, but for the segments, of which there are to be so many.

@@ -40,7 +40,7 @@ pub const MAX_MESSAGE: usize = (1 << 20) + (64 << 10);
 pub const MAX_TRANSFER: usize = 1 << 20;
 
 /// The longest message of a client that has not been welcomed.
-pub const MAX_HELLO: usize = 1024;
+pub const MAX_HELLO: usize = 256;
 
 /// The most pieces of memory in one message.
 pub const MAX_SEGMENTS: u32 = 1024;

@@ -1,7 +1,7 @@
 //! netinet's registration: its state, its domain, its protocols, its sets.
 
 use base::evcnt::CounterSet;
-use base::sysctl::{Node, Value};
+use base::sysctl::{Node, Table, Value};
 use base::vm::kmem;
 use base::vm::reclaim::Reclaimer;
 use base::{Errno, Lwp};
@@ -15,13 +15,16 @@ use crate::raw::state::Raw;
 use crate::state::Inet;
 use crate::udp::state::Udp;
 use crate::wire::ipv4::protocol;
-use crate::{arp, domain, ip, raw, udp};
+use crate::{arp, domain, ip, raw, sockets, udp};
 
 base::component! {
     "netinet", needs ["net"],
     hooks { Net => init, Net => udp::state::attach, Net => raw::state::attach, NetIfcfg => configure_lo0 },
     fini fini
 }
+
+/// Whose tables these are.
+const ME: Option<&str> = Some("netinet");
 
 base::slot! {
     /// The component's state in each kernel.
@@ -74,6 +77,7 @@ net::domain! {
         interface_down: domain::interface_down,
         address_removed: domain::address_removed,
         interface_gone: domain::interface_gone,
+        ioctl: arp::control::ioctl,
     };
 }
 
@@ -176,6 +180,17 @@ base::sysctl! {
             Value::Int(n @ -1..=1_000_000) => { cx.get(&INET).set_error_rate(cx, n); Ok(()) }
             _ => Err(Errno::Invalid),
         }),
+    };
+}
+
+base::tables! {
+    static ARP_TABLE = Table {
+        name: "net.inet.arp.table", doc: "link addresses of neighbours", component: ME,
+        columns: arp::list::COLUMNS, write: arp::list::write,
+    };
+    static SOCKETS = Table {
+        name: "net.inet.sockets", doc: "sockets of UDP, ping sockets, raw sockets", component: ME,
+        columns: sockets::COLUMNS, write: sockets::write,
     };
 }
 

@@ -21,6 +21,7 @@ pub mod domain;
 pub mod icmp;
 pub mod ip;
 mod raw;
+mod sockets;
 mod state;
 mod timer;
 mod udp;

@@ -25,8 +25,7 @@ pub(crate) fn join(
     linkstr: &str,
 ) -> Result<KArc<dyn Backend>, IfError> {
     if linkstr.contains('/') {
-        // A file: a bus between processes.
-        return Err(IfError::NotSupported);
+        return crate::file::join(l, ifp, linkstr);
     }
     crate::memory::join(l, ifp, linkstr)
 }

@@ -6,9 +6,9 @@
 //! * `driver`: the interface.  * `backend`: what a bus is to the driver.
 //! * `memory`: the bus inside a process, which hands packets over without copying them.
 //! * `port`: where a member takes delivery.
-//!
-//! A name with a `/` in it is a file, through which processes share a bus: that backend is not
-//! there yet, and such a name is refused with EOPNOTSUPP.
+//! * `file`: the bus between processes: a name with a `/` in it is a file that they share.
+//!   [`mod@bus`] is what is in the file, [`host`] what this needs of its host. On a host without
+//!   that half such a name is refused with EOPNOTSUPP.
 //!
 //! Sources: the book, section 3.9.1 (shmif); NetBSD sys/rump/net/lib/libshmif.
 
@@ -19,8 +19,11 @@
 extern crate alloc;
 
 mod backend;
+pub mod bus;
 mod component;
 mod driver;
+mod file;
+pub mod host;
 mod memory;
 mod port;
 

@@ -92,7 +92,7 @@ impl Backend for Membership {
             };
             match copy {
                 Some(copy) => deliver(cx, port, copy),
-                None => port.drops.inc_shared(),
+                None => port.dropped(cx),
             }
         }
         Ok(())
@@ -136,6 +136,10 @@ fn deliver(cx: &Cx<'_>, port: &Port, frame: Packet) {
 
 impl line::Handler for Receiver {
     fn interrupt(&self, cx: &Cx<'_>) {
+        match self.port.take_drops() {
+            0 => {}
+            n => self.ifp.counters.iqdrops.add(cx, n),
+        }
         while let Some(frame) = self.port.take(cx) {
             if self.ifp.flags().contains(IfFlags::UP) {
                 ethernet::input(cx, &self.ifp, frame);

@@ -1,8 +1,9 @@
 //! Where a member of a bus takes delivery of frames, on whatever thread sends them.
 //!
 //! A sender charges the receiving kernel, queues the frame and raises the port's line; the
-//! receiver's interrupt takes frames out. A full queue, or a kernel at its memory limit, drops and
-//! counts. Frames that a faulty host delays wait beside the queue for their time.
+//! receiver's interrupt takes frames out. A full queue, or a kernel at its memory limit, drops the
+//! frame, and the receiver's interrupt counts it (`iqdrops`). Frames that a faulty host delays wait
+//! beside the queue for their time.
 //!
 //! Locking: a short spin lock around the queue, taken by both sides, never held across anything
 //! that blocks or calls out.
@@ -10,7 +11,6 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use base::evcnt::Counter;
 use base::sched::line::Line;
 use base::{Account, Cx, Instant, KDeque};
 use net::MacAddr;
@@ -28,8 +28,8 @@ pub(crate) struct Port {
     /// Takes frames that are for others.
     promiscuous: AtomicBool,
     queue: spin::Mutex<Queue>,
-    /// Frames dropped: no room, or no memory.
-    pub(crate) drops: Counter,
+    /// Frames dropped, no room or no memory, that the interface has not counted yet.
+    drops: AtomicU64,
 }
 
 struct Queue {
@@ -37,6 +37,14 @@ struct Queue {
     frames: KDeque<Packet>,
     /// In the order of their times.
     delayed: KDeque<(Instant, Packet)>,
+}
+
+/// What became of a frame.
+enum Enqueued {
+    Taken,
+    Dropped,
+    /// The member has left.
+    Closed,
 }
 
 impl Port {
@@ -52,7 +60,7 @@ impl Port {
             mac: AtomicU64::new(0),
             promiscuous: AtomicBool::new(false),
             queue: spin::Mutex::new(queue),
-            drops: Counter::new(),
+            drops: AtomicU64::new(0),
         }
     }
 
@@ -82,18 +90,43 @@ impl Port {
     /// Delivers a frame from the kernel of `cx`, now or at `due`.
     #[inline]
     pub(crate) fn deliver(&self, cx: &Cx<'_>, frame: Packet, due: Option<Instant>) {
-        if self.enqueue(frame, due)
-            && let Some(line) = self.line.get()
-        {
+        match self.enqueue(frame, due) {
+            Enqueued::Taken => self.raise(cx),
+            Enqueued::Dropped => self.dropped(cx),
+            Enqueued::Closed => {}
+        }
+    }
+
+    /// A frame was dropped: the interface counts it, as what it has no room for.
+    #[cold]
+    pub(crate) fn dropped(&self, cx: &Cx<'_>) {
+        // The first one has the receiver look; those that follow are seen then, too.
+        if self.drops.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.raise(cx);
+        }
+    }
+
+    /// The receiver takes the number of frames that were dropped since it last asked.
+    #[inline]
+    pub(crate) fn take_drops(&self) -> u64 {
+        match self.drops.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => self.drops.swap(0, Ordering::Relaxed),
+        }
+    }
+
+    #[inline]
+    fn raise(&self, cx: &Cx<'_>) {
+        if let Some(line) = self.line.get() {
             line.raise_from(cx);
         }
     }
 
     #[inline]
-    fn enqueue(&self, frame: Packet, due: Option<Instant>) -> bool {
+    fn enqueue(&self, frame: Packet, due: Option<Instant>) -> Enqueued {
         let mut queue = self.queue.lock();
         if !queue.open {
-            return false;
+            return Enqueued::Closed;
         }
         let room = queue.frames.len() + queue.delayed.len() < QUEUE_LIMIT;
         // The charge is made while the queue cannot be closed: a kernel that has left the bus is
@@ -104,11 +137,7 @@ impl Port {
                 (Ok(frame), None) => queue.frames.push_back(frame).is_ok(),
                 (Ok(frame), Some(due)) => insert_by_time(&mut queue.delayed, due, frame),
             };
-        drop(queue);
-        if !taken {
-            self.drops.inc_shared();
-        }
-        taken
+        if taken { Enqueued::Taken } else { Enqueued::Dropped }
     }
 
     /// The receiver takes the next frame that has arrived by now.

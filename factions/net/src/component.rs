@@ -3,6 +3,7 @@
 use base::lock::{Mutex, Rank};
 use base::sched::softint::{Level, Softint};
 use base::syscall::{Arg, number};
+use base::sysctl::Table;
 use base::vm::kmem;
 use base::{Errno, Lwp};
 
@@ -10,7 +11,7 @@ use crate::ifnet::{Ifnets, config};
 use crate::netisr::{LINK_PROTOS, LinkProto, Netisr};
 use crate::route::{self, Routes};
 use crate::socket::calls;
-use crate::{EtherType, loopback, netisr};
+use crate::{EtherType, loopback, netisr, tables};
 
 base::component! {
     "net", needs [],
@@ -31,29 +32,43 @@ base::softint! {
 /// What serves the calls on sockets.
 const ME: Option<&str> = Some("net");
 
-/// A number, or the address of memory that no description fits.
+/// A number, the address of memory that no description fits, and an address of a socket with its
+/// length in the next argument.
 const V: Arg = Arg::Value;
 const P: Arg = Arg::Opaque;
+const A: Arg = Arg::OutRef(2);
+const N: Arg = Arg::InOutFixed(4);
 
 base::syscalls! {
     static SOCKET = ME, number::SOCKET, "socket", [V, V, V], calls::socket;
     static BIND = ME, number::BIND, "bind", [V, Arg::In(2), V], calls::bind;
     static CONNECT = ME, number::CONNECT, "connect", [V, Arg::In(2), V], calls::connect;
     static LISTEN = ME, number::LISTEN, "listen", [V, V], calls::listen;
-    static ACCEPT = ME, number::ACCEPT, "accept", [V, P, P], calls::accept;
-    static ACCEPT4 = ME, number::ACCEPT4, "accept4", [V, P, P, V], calls::accept4;
+    static ACCEPT = ME, number::ACCEPT, "accept", [V, A, N], calls::accept;
+    static ACCEPT4 = ME, number::ACCEPT4, "accept4", [V, A, N, V], calls::accept4;
     static SHUTDOWN = ME, number::SHUTDOWN, "shutdown", [V, V], calls::shutdown;
     static SENDTO = ME, number::SENDTO, "sendto", [V, Arg::In(2), V, V, Arg::In(5), V],
         calls::sendto;
-    static RECVFROM = ME, number::RECVFROM, "recvfrom", [V, Arg::Out(2), V, V, P, P],
+    static RECVFROM = ME, number::RECVFROM, "recvfrom", [V, Arg::Out(2), V, V, Arg::OutRef(5), N],
         calls::recvfrom;
     static SENDMSG = ME, number::SENDMSG, "sendmsg", [V, P, V], calls::sendmsg;
     static RECVMSG = ME, number::RECVMSG, "recvmsg", [V, P, V], calls::recvmsg;
-    static GETSOCKNAME = ME, number::GETSOCKNAME, "getsockname", [V, P, P], calls::getsockname;
-    static GETPEERNAME = ME, number::GETPEERNAME, "getpeername", [V, P, P], calls::getpeername;
+    static GETSOCKNAME = ME, number::GETSOCKNAME, "getsockname", [V, A, N], calls::getsockname;
+    static GETPEERNAME = ME, number::GETPEERNAME, "getpeername", [V, A, N], calls::getpeername;
     static SETSOCKOPT = ME, number::SETSOCKOPT, "setsockopt", [V, V, V, Arg::In(4), V],
         calls::setsockopt;
-    static GETSOCKOPT = ME, number::GETSOCKOPT, "getsockopt", [V, V, V, P, P], calls::getsockopt;
+    static GETSOCKOPT = ME, number::GETSOCKOPT, "getsockopt", [V, V, V, Arg::OutRef(4), N], calls::getsockopt;
+}
+
+base::tables! {
+    static INTERFACES = Table {
+        name: "net.interfaces", doc: "interfaces, their addresses and counters", component: ME,
+        columns: tables::INTERFACE_COLUMNS, write: tables::interfaces,
+    };
+    static ROUTES = Table {
+        name: "net.routes", doc: "the IPv4 routing table", component: ME,
+        columns: tables::ROUTE_COLUMNS, write: tables::routes,
+    };
 }
 
 /// The faction's state.

@@ -7,7 +7,7 @@
 
 use core::net::IpAddr;
 
-use base::{Cx, KArc, Lwp};
+use base::{Cx, Errno, KArc, Lwp};
 use linkme::distributed_slice;
 
 use crate::ifnet::{IfAddr, IfError, Ifnet};
@@ -41,6 +41,8 @@ pub struct Domain {
     pub address_removed: fn(l: &mut Lwp<'_>, ifp: &KArc<Ifnet>, addr: IfAddr),
     /// An interface is going: lets go of it.
     pub interface_gone: fn(l: &mut Lwp<'_>, ifp: &KArc<Ifnet>),
+    /// Answers a request of the family's own on one of its sockets; `NotTerminal` if it is none.
+    pub ioctl: fn(l: &mut Lwp<'_>, request: u32, data: &mut [u8]) -> Result<(), Errno>,
 }
 
 /// The families of all components in this binary.

@@ -4,6 +4,7 @@
 //! * [`ethernet`]: link headers.  * [`netisr`]: from the interrupt to the protocol.
 //! * [`route`]: routing tables.  * [`mod@domain`]: protocol families.
 //! * [`socket`]: sockets, and what a protocol for them is.
+//! * [`control`]: what ifconfig and route ask through a socket.
 //! * [`loopback`]: `lo0`.  * [`pcap`]: capture files.
 //!
 //! A component adds a protocol family (`domain!`, `link_proto!`, `protosw!`) or a kind of interface
@@ -18,6 +19,7 @@
 extern crate alloc;
 
 mod component;
+pub mod control;
 pub mod domain;
 mod errno;
 pub mod ethernet;
@@ -28,6 +30,7 @@ pub mod netisr;
 pub mod pcap;
 pub mod route;
 pub mod socket;
+mod tables;
 
 pub use component::COMPONENT;
 pub use ethernet::wire::{EtherType, MacAddr};

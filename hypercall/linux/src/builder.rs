@@ -4,6 +4,7 @@
 //!
 //! Locking: none. Sources: none.
 
+use core::any::Any;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::{Linux, entropy, names, parking, shared};
@@ -14,6 +15,7 @@ use crate::{Linux, entropy, names, parking, shared};
 pub struct Builder {
     workers: Option<usize>,
     params: Vec<(String, String)>,
+    io: Vec<(String, Arc<dyn Any + Send + Sync>)>,
 }
 
 impl Builder {
@@ -30,6 +32,12 @@ impl Builder {
         self
     }
 
+    /// Gives the host its half of the driver `name`; see [`hypercall::Host::io`].
+    pub fn io(mut self, name: impl Into<String>, half: Arc<dyn Any + Send + Sync>) -> Self {
+        self.io.push((name.into(), half));
+        self
+    }
+
     /// The host. No thread is made and no system call is spent.
     pub fn build(self) -> Arc<Linux> {
         Arc::new(Linux {
@@ -39,6 +47,7 @@ impl Builder {
             entropy: Mutex::new(entropy::Pool::default()),
             hostname: OnceLock::new(),
             params: self.params,
+            io: self.io,
         })
     }
 }

@@ -3,6 +3,7 @@
 //! A host is an ordinary value. Making one costs an allocation and no system call; threads, the
 //! entropy pool and everything else come at their first use.
 //! * [`Linux::new`] makes a host with the defaults, [`Linux::builder`] one to order.
+//! * [`spawn_outside`] starts a thread for a driver's half on this host.
 //! * Dropping the last reference ends the host's threads. It does not wait for them, so it may be
 //!   done anywhere, also on one of them.
 //!
@@ -23,6 +24,7 @@ mod environment;
 mod interrupts;
 mod lane;
 mod names;
+mod outside;
 mod parking;
 mod pool;
 mod shared;
@@ -31,9 +33,11 @@ mod timers;
 mod watcher;
 mod worker;
 
+use core::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub use builder::Builder;
+pub use outside::spawn_outside;
 
 /// A Linux process as a host for kernels.
 pub struct Linux {
@@ -43,6 +47,7 @@ pub struct Linux {
     entropy: Mutex<entropy::Pool>,
     hostname: OnceLock<String>,
     params: Vec<(String, String)>,
+    io: Vec<(String, Arc<dyn Any + Send + Sync>)>,
 }
 
 impl Linux {
@@ -63,7 +68,12 @@ impl Linux {
 // SAFETY: the default methods of `Memory` are used, which fulfil its contract.
 unsafe impl hypercall::Memory for Linux {}
 
-impl hypercall::Host for Linux {}
+impl hypercall::Host for Linux {
+    fn io(&self, name: &str) -> Option<Arc<dyn Any + Send + Sync>> {
+        // The last one given, as with parameters.
+        self.io.iter().rev().find(|(n, _)| n == name).map(|(_, half)| half.clone())
+    }
+}
 
 impl Drop for Linux {
     fn drop(&mut self) {

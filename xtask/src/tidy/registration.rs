@@ -18,7 +18,7 @@ const SETS: &[&str] = &[
     "syscalls",
     "syscall",
     "sysctl",
-    "sysctls",
+    "tables",
     "counters",
     "domain",
     "link_proto",

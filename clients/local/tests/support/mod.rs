@@ -2,6 +2,8 @@
 //! of them on a link.
 #![allow(dead_code)]
 
+pub mod program;
+
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use local::{UdpSocket, ifconfig};
 use sim::{Config, Sim};
 
 base::kernel!(ROUTER = [net, netinet, shmif]);
+base::kernel!(LINK = [net]);
 
 pub const A: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 pub const B: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);

@@ -128,6 +128,14 @@ pub struct Known {
     pub deadline_ns: u64,
 }
 
+impl Known {
+    fn of<P>(ip: Ipv4Addr, entry: &Entry<P>) -> Known {
+        let known = matches!(entry.state, State::Reachable | State::Static);
+        let mac = if known { entry.mac } else { MacAddr::ZERO };
+        Known { ip, mac, state: entry.state, deadline_ns: entry.deadline_ns }
+    }
+}
+
 /// The cache of one interface.
 #[derive(Debug)]
 pub struct ArpCache<P> {
@@ -386,13 +394,22 @@ impl<P> ArpCache<P> {
         }
     }
 
+    /// Forgets everything, static addresses too, and drops what waits.
+    pub fn clear(&mut self) {
+        while !self.is_empty() {
+            self.drop_row(0);
+        }
+    }
+
+    /// What is known of one address.
+    pub fn get(&self, ip: Ipv4Addr) -> Option<Known> {
+        let (ip, entry) = self.table.get(self.table.find(ip)?)?;
+        Some(Known::of(ip, entry))
+    }
+
     /// All addresses, in no order.
     pub fn iter(&self) -> impl Iterator<Item = Known> {
-        self.table.iter().map(|(ip, entry)| {
-            let known = matches!(entry.state, State::Reachable | State::Static);
-            let mac = if known { entry.mac } else { MacAddr::ZERO };
-            Known { ip, mac, state: entry.state, deadline_ns: entry.deadline_ns }
-        })
+        self.table.iter().map(|(ip, entry)| Known::of(ip, entry))
     }
 
     /// Number of addresses.

@@ -141,6 +141,11 @@ impl<S> Table<S> {
         self.entries.get(key).map_or(Endpoint::NOWHERE, |e| e.at)
     }
 
+    /// All endpoints.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Endpoint, &S)> {
+        self.entries.iter().map(|(_, e)| (&e.at, &e.owner))
+    }
+
     fn of_port(&self, port: u16) -> impl DoubleEndedIterator<Item = (Key, &Entry<S>)> {
         let keys = self.ports.get(&port).map(SmallVec::as_slice).unwrap_or_default();
         keys.iter().filter_map(|k| self.entries.get(*k).map(|e| (*k, e)))

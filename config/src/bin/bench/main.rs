@@ -1,14 +1,16 @@
-//! `bench`: figures inside one process, each beside a baseline of the same run.
+//! `bench`: figures of kernels in programs, each beside a baseline of the same run.
 //!
 //! * `core`: boot and system calls, as the ids of the figure tables.  * `getpid`: the host's system
-//!   call and a kernel's.
-//! * `boot`, `syscall`: the measurements.  * `getpid`: the host's.  * `record`: a figure.
+//!   call and a kernel's.  * `remote`: what crosses between processes.
+//! * `boot`, `syscall`: the measurements.  * `getpid`: the host's.  * `bus`: a bus in a file.
+//! * `record`: a figure.
 //! * `samples`: batches, in turn, and their medians.
 //!
 //! Locking: none here.
 #![forbid(unsafe_code)]
 
 mod boot;
+mod bus;
 mod getpid;
 mod record;
 mod samples;
@@ -25,7 +27,7 @@ use record::Record;
 base::kernel!(BASE = []);
 base::kernel!(ROUTER = [net, netinet, shmif]);
 
-/// Measure, inside one process, beside baselines of the same run
+/// Measure kernels in programs, beside baselines of the same run
 #[derive(Parser)]
 #[command(name = "bench", max_term_width = 100)]
 struct Arguments {
@@ -42,6 +44,14 @@ enum What {
     Core,
     /// getpid of the host and of a kernel
     Getpid,
+    /// bus.ping
+    Remote,
+    /// The other process of bus.ping
+    #[command(hide = true)]
+    BusPeer {
+        /// The bus
+        path: std::path::PathBuf,
+    },
     /// Do nothing: what starting a process costs
     #[command(hide = true)]
     Nothing,
@@ -56,6 +66,8 @@ fn main() -> ExitCode {
     let text = match arguments.what {
         What::Core => core(arguments.json),
         What::Getpid => getpid(arguments.json),
+        What::Remote => remote(arguments.json),
+        What::BusPeer { path } => bus::peer(&path).map(|()| String::new()),
         What::Nothing => Ok(String::new()),
     };
     let printed = text.and_then(|text| {
@@ -76,8 +88,16 @@ fn core(json: bool) -> Result<String, String> {
     let mut records = boot::measure()?;
     records.push(syscall::bound()?);
     records.push(syscall::two_cpus()?);
+    show(&records, json)
+}
+
+fn remote(json: bool) -> Result<String, String> {
+    show(&[bus::ping()?], json)
+}
+
+fn show(records: &[Record], json: bool) -> Result<String, String> {
     match json {
-        true => record::json(&records),
+        true => record::json(records),
         false => Ok(records.iter().map(Record::to_string).collect()),
     }
 }

@@ -114,21 +114,61 @@ pub fn set_mtu(l: &mut Lwp<'_>, name: &str, mtu: u32) -> Result<(), IfError> {
 pub fn add_addr(l: &mut Lwp<'_>, name: &str, addr: IpAddr, prefix: u8) -> Result<(), IfError> {
     one_at_a_time(l, |l| {
         let ifp = find(l, name)?;
-        let new = IfAddr { addr, prefix };
-        let domain = domain_of(l, addr)?;
-        (domain.check_address)(new)?;
-        if (domain.is_local)(l, addr) {
-            return Err(IfError::Exists);
-        }
-        ifp.addrs(l).push(new)?;
-        if let Err(e) = (domain.address_added)(l, &ifp, new) {
-            ifp.addrs(l).retain(|a| a.addr != addr);
-            return Err(e);
-        }
-        set_up_locked(l, &ifp, true);
-        (domain.address_up)(l, &ifp, new);
-        Ok(())
+        add_addr_locked(l, &ifp, IfAddr { addr, prefix })
     })
+}
+
+/// Adds an address as [`add_addr`] does; one that the interface has already gets the new prefix.
+pub fn alias_addr(l: &mut Lwp<'_>, name: &str, addr: IpAddr, prefix: u8) -> Result<(), IfError> {
+    exchange_addr(l, name, IfAddr { addr, prefix }, |old| old.addr == addr)
+}
+
+/// Adds an address in the place of the interface's first one of that family.
+pub fn replace_addr(l: &mut Lwp<'_>, name: &str, addr: IpAddr, prefix: u8) -> Result<(), IfError> {
+    exchange_addr(l, name, IfAddr { addr, prefix }, |old| old.addr.is_ipv4() == addr.is_ipv4())
+}
+
+/// Puts `new` in the place of the first address that `is_old`, if there is one. If that fails, the
+/// old one is there again.
+fn exchange_addr(
+    l: &mut Lwp<'_>,
+    name: &str,
+    new: IfAddr,
+    mut is_old: impl FnMut(&IfAddr) -> bool,
+) -> Result<(), IfError> {
+    one_at_a_time(l, |l| {
+        let ifp = find(l, name)?;
+        (domain_of(l, new.addr)?.check_address)(new)?;
+        let old = ifp.addrs(l).iter().copied().find(|a| is_old(a));
+        if old == Some(new) {
+            set_up_locked(l, &ifp, true);
+            return Ok(());
+        }
+        if let Some(old) = old {
+            remove_addr_locked(l, &ifp, old.addr);
+        }
+        let added = add_addr_locked(l, &ifp, new);
+        if let (Err(_), Some(old)) = (added, old) {
+            add_addr_locked(l, &ifp, old)?;
+        }
+        added
+    })
+}
+
+fn add_addr_locked(l: &mut Lwp<'_>, ifp: &KArc<Ifnet>, new: IfAddr) -> Result<(), IfError> {
+    let domain = domain_of(l, new.addr)?;
+    (domain.check_address)(new)?;
+    if (domain.is_local)(l, new.addr) {
+        return Err(IfError::Exists);
+    }
+    ifp.addrs(l).push(new)?;
+    if let Err(e) = (domain.address_added)(l, ifp, new) {
+        ifp.addrs(l).retain(|a| a.addr != new.addr);
+        return Err(e);
+    }
+    set_up_locked(l, ifp, true);
+    (domain.address_up)(l, ifp, new);
+    Ok(())
 }
 
 /// Removes an address.

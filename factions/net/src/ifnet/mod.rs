@@ -82,6 +82,20 @@ pub enum IfError {
     NoMemory,
     /// The driver cannot do that.
     NotSupported,
+    /// The linkstr's file cannot be: its directory does not exist.
+    NoPath,
+    /// The linkstr's file may not be read and written.
+    Denied,
+    /// The linkstr's file is something else, or of another version.
+    NotALink,
+    /// The link has no place for another member.
+    LinkFull,
+    /// There is no room on the disk for the linkstr's file.
+    NoSpace,
+    /// The host has no more descriptors or threads to give.
+    HostLimit,
+    /// What the interface is connected to broke: its file was truncated, or cannot be read.
+    Broken,
 }
 
 impl fmt::Display for IfError {
@@ -97,6 +111,15 @@ impl fmt::Display for IfError {
             Self::Busy => "the interface is in use",
             Self::NoMemory => "the kernel's memory limit is reached",
             Self::NotSupported => "the interface cannot do that",
+            Self::NoPath => "the linkstr's directory does not exist; make it first",
+            Self::Denied => "the linkstr's file may not be read and written; see its permissions",
+            Self::NotALink => {
+                "the linkstr's file is not a bus of this version; remove it or take another name"
+            }
+            Self::LinkFull => "every place on the bus is taken; use another bus",
+            Self::NoSpace => "no room for the linkstr's file; free some space on its disk",
+            Self::HostLimit => "the host has no more descriptors or threads; raise its limits",
+            Self::Broken => "the linkstr's file was truncated or is unreadable; set it again",
         })
     }
 }
@@ -126,6 +149,13 @@ impl From<IfError> for Errno {
             IfError::NotConnected => Errno::NetDown,
             IfError::Busy => Errno::Busy,
             IfError::NotSupported => Errno::NotSupported,
+            IfError::NoPath => Errno::NoEntry,
+            IfError::Denied => Errno::AccessDenied,
+            IfError::NotALink => Errno::Invalid,
+            IfError::LinkFull => Errno::Busy,
+            IfError::NoSpace => Errno::NoSpace,
+            IfError::HostLimit => Errno::TooManyFiles,
+            IfError::Broken => Errno::Io,
         }
     }
 }

@@ -81,6 +81,12 @@ impl Prefix4 {
         Prefix4 { addr: Ipv4Addr::from_bits(addr.to_bits() & mask), len: len.min(32) }
     }
 
+    /// How many bits a mask has set, if none follows one that is not.
+    pub fn len_of(mask: Ipv4Addr) -> Option<u8> {
+        let len = mask.to_bits().leading_ones() as u8;
+        (Prefix4::of(Ipv4Addr::BROADCAST, len).addr == mask).then_some(len)
+    }
+
     fn check(self) -> Result<Self, RouteError> {
         let ok = self.len <= 32 && Prefix4::of(self.addr, self.len) == self;
         if ok { Ok(self) } else { Err(RouteError::BadPrefix) }
@@ -106,6 +112,19 @@ pub fn add(cx: &Cx<'_>, to: Prefix4, gateway: Ipv4Addr) -> Result<(), RouteError
         _ => return Err(RouteError::UnreachableGateway),
     }
     insert(cx, to, Route { kind: RouteKind::Gateway(gateway), is_static: true, ..via })
+}
+
+/// Adds a route to nobody: `kind` says whether packets are refused or dropped. As route(8) has it,
+/// the gateway is an address of this kernel's, such as 127.0.0.1.
+pub fn add_dead_end(
+    cx: &Cx<'_>,
+    to: Prefix4,
+    gateway: Ipv4Addr,
+    kind: RouteKind,
+) -> Result<(), RouteError> {
+    let via = super::lookup4(cx, gateway).filter(|via| via.kind == RouteKind::Local);
+    let via = via.ok_or(RouteError::UnreachableGateway)?;
+    insert(cx, to, Route { kind, is_static: true, ..via })
 }
 
 /// Adds any route. For domains, whose addresses make routes.
@@ -165,6 +184,14 @@ pub fn get(cx: &Cx<'_>, dst: Ipv4Addr) -> Result<(Prefix4, Route), RouteError> {
     let found = table.trie.lookup(dst.to_bits());
     let (k, len, r) = found.ok_or(RouteError::NotFound)?;
     Ok((Prefix4 { addr: Ipv4Addr::from_bits(k), len }, r.clone()))
+}
+
+/// The route after that to `last` (none: the first one), in the order of their destinations. For
+/// walks that let go of the table between two steps.
+pub fn after(cx: &Cx<'_>, last: Option<Prefix4>) -> Option<(Prefix4, Route)> {
+    let table = cx.get(&NET).routes.inet.lock(cx);
+    let found = table.trie.next_after(last.map(|p| (p.addr.to_bits(), p.len)));
+    found.map(|(k, len, r)| (Prefix4 { addr: Ipv4Addr::from_bits(k), len }, r.clone()))
 }
 
 /// All routes, in the order of their destinations.

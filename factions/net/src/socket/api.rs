@@ -124,11 +124,14 @@ pub fn connect(l: &mut Lwp<'_>, fd: Fd, to: Option<SocketAddr>) -> Result<(), Er
     let Some(to) = to else {
         return Ok(file.pcb.disconnect(l)?);
     };
-    if file.pcb.connect(l, to)? == Connecting::Done {
-        return Ok(());
-    }
-    if held.0.is_nonblocking() {
-        return Err(Errno::InProgress);
+    if l.progress() == 0 {
+        if file.pcb.connect(l, to)? == Connecting::Done {
+            return Ok(());
+        }
+        if held.0.is_nonblocking() {
+            return Err(Errno::InProgress);
+        }
+        l.set_progress(1);
     }
     let deadline = file.write_deadline(l);
     let made =
@@ -167,7 +170,7 @@ pub fn send_to(
     }
     let deadline = file.write_deadline(l);
     let mut uio = Uio::from(data);
-    let mut done = 0;
+    let mut done = uio.skip(l.progress());
     while uio.remaining() > 0 || done == 0 {
         let sent = held.attempt(l, Events::OUT, flags, deadline, |l, file| {
             transfer::send_uio(l, file, &mut uio, to, flags)
@@ -175,6 +178,10 @@ pub fn send_to(
         match sent {
             Ok(0) => break,
             Ok(n) => done += n,
+            Err(Errno::Restart) => {
+                l.set_progress(done);
+                return Err(Errno::Restart);
+            }
             Err(e) if done == 0 => return Err(e),
             Err(_) => break,
         }
@@ -198,6 +205,10 @@ pub fn recv_from<'a>(
     let all = flags.contains(MsgFlags::WAITALL) && !flags.contains(MsgFlags::PEEK);
     let mut uio = Uio::into(pieces);
     let mut total = Received::default();
+    total.len = l.take_kept(|kept| {
+        uio.copy_in(kept);
+    });
+    total.full = total.len;
     loop {
         let got = held.attempt(l, Events::IN, flags, deadline, |l, file| {
             transfer::receive(l, file, &mut uio, flags)
@@ -209,6 +220,10 @@ pub fn recv_from<'a>(
                 if !more || held.0.is_nonblocking() || flags.contains(MsgFlags::DONTWAIT) {
                     return Ok(total);
                 }
+            }
+            Err(Errno::Restart) if total.len > 0 => {
+                uio.copied(total.len, &mut |piece| l.keep(piece).map_err(Errno::from))?;
+                return Err(Errno::Restart);
             }
             Err(_) if total.len > 0 => return Ok(total),
             Err(e) => return Err(e),

@@ -70,20 +70,29 @@ pub(super) fn copyout_addr(
     Ok(raw.len() as u32)
 }
 
-/// The same where the room is a number in the program's memory, which is replaced.
-fn copyout_addr_len(
-    m: &mut dyn SysMemory,
-    addr: Option<SocketAddr>,
+/// Where a program wants an address: the room there is a number in its memory, which is replaced.
+/// It is read before the call does anything, since a call may be made again from its beginning.
+struct AddrOut {
     at: u64,
     len_at: u64,
-) -> Result<(), Errno> {
-    if at == 0 {
-        return Ok(());
+    room: u32,
+}
+
+impl AddrOut {
+    /// None for a null pointer.
+    fn copyin(m: &mut dyn SysMemory, at: u64, len_at: u64) -> Result<Option<AddrOut>, Errno> {
+        if at == 0 {
+            return Ok(None);
+        }
+        let room = i32::from_ne_bytes(copyin_word(m, len_at)?);
+        let room = u32::try_from(room).map_err(|_| Errno::Invalid)?;
+        Ok(Some(AddrOut { at, len_at, room }))
     }
-    let room = i32::from_ne_bytes(copyin_word(m, len_at)?);
-    let room = u32::try_from(room).map_err(|_| Errno::Invalid)?;
-    let len = copyout_addr(m, addr, at, room)?;
-    m.copyout(&len.to_ne_bytes(), len_at)
+
+    fn copyout(&self, m: &mut dyn SysMemory, addr: Option<SocketAddr>) -> Result<(), Errno> {
+        let len = copyout_addr(m, addr, self.at, self.room)?;
+        m.copyout(&len.to_ne_bytes(), self.len_at)
+    }
 }
 
 pub(super) fn copyin_word<const N: usize>(
@@ -134,8 +143,9 @@ pub(crate) fn accept4(l: &mut Lwp<'_>, a: &Args, m: &mut dyn SysMemory) -> Answe
 }
 
 fn accept_with(l: &mut Lwp<'_>, a: &Args, m: &mut dyn SysMemory, flags: u64) -> Answer {
+    let out = AddrOut::copyin(m, a[1], a[2])?;
     let (fd, peer) = api::accept(l, fd(a[0])?, open(flags))?;
-    if let Err(e) = copyout_addr_len(m, Some(peer), a[1], a[2]) {
+    if let Some(Err(e)) = out.map(|out| out.copyout(m, Some(peer))) {
         l.proc().fds().close(l, fd)?;
         return Err(e);
     }
@@ -163,21 +173,29 @@ pub(crate) fn sendto(l: &mut Lwp<'_>, a: &Args, m: &mut dyn SysMemory) -> Answer
 pub(crate) fn recvfrom(l: &mut Lwp<'_>, a: &Args, m: &mut dyn SysMemory) -> Answer {
     let flags = MsgFlags::from_bits_truncate(a[3] as u32);
     let mut data = buffer(l, a[2])?;
+    let out = AddrOut::copyin(m, a[4], a[5])?;
     let got = api::recv_from(l, fd(a[0])?, &mut [&mut data], flags)?;
     m.copyout(data.get(..got.len).unwrap_or_default(), a[1])?;
-    copyout_addr_len(m, got.from, a[4], a[5])?;
+    if let Some(out) = out {
+        out.copyout(m, got.from)?;
+    }
     Ok(msghdr::answer(&got, flags))
 }
 
 pub(crate) fn getsockname(l: &mut Lwp<'_>, a: &Args, m: &mut dyn SysMemory) -> Answer {
     let addr = api::local_addr(l, fd(a[0])?)?;
-    copyout_addr_len(m, Some(addr), a[1], a[2])?;
-    Ok(0)
+    show_addr(m, addr, a)
 }
 
 pub(crate) fn getpeername(l: &mut Lwp<'_>, a: &Args, m: &mut dyn SysMemory) -> Answer {
     let addr = api::peer_addr(l, fd(a[0])?)?;
-    copyout_addr_len(m, Some(addr), a[1], a[2])?;
+    show_addr(m, addr, a)
+}
+
+fn show_addr(m: &mut dyn SysMemory, addr: SocketAddr, a: &Args) -> Answer {
+    if let Some(out) = AddrOut::copyin(m, a[1], a[2])? {
+        out.copyout(m, Some(addr))?;
+    }
     Ok(0)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The requests carry a struct ifreq: a name, then what the request is about. SIOCGIFCONF, whose
 //! answer lies behind a pointer, is not among them; SIOCGIFNAME goes through all interfaces.
+//! What changes more than that is in [`control`], or the family's own ([`domain::Domain::ioctl`]).
 //!
 //! Locking: none held. Sources: Linux netdevice(7), asm-generic/sockios.h.
 
@@ -14,6 +15,7 @@ use crate::Ifnet;
 use crate::component::NET;
 use crate::ifnet::{IfAddr, IfFlags, IfKind, NAME_MAX, config};
 use crate::route::config::Prefix4;
+use crate::{control, domain};
 
 /// Length of a name in a request, with the zero at its end.
 const IFNAMSIZ: usize = NAME_MAX + 1;
@@ -60,10 +62,15 @@ pub(super) fn socket(
         super::options::put_int(data, i32::try_from(n).unwrap_or(i32::MAX));
         return Ok(());
     }
-    if number >> 8 != 0x89 {
-        return Err(Errno::NotTerminal);
+    if number >> 8 == 0x89 {
+        return interface(l, number, data);
     }
-    interface(l, number, data)
+    if control::ioctl(l, number, data)? {
+        return Ok(());
+    }
+    let family = so.proto().family;
+    let domain = domain::of(l).find(|d| d.family == family).ok_or(Errno::NotTerminal)?;
+    (domain.ioctl)(l, number, data)
 }
 
 fn interface(l: &mut Lwp<'_>, number: u32, data: &mut [u8]) -> Result<(), Errno> {
@@ -141,11 +148,7 @@ fn set(l: &mut Lwp<'_>, ifp: &KArc<Ifnet>, number: u32, value: &[u8; VALUE]) -> 
             Ok(config::add_addr(l, name, addr.into(), classful(addr))?)
         }
         r::SIOCSIFNETMASK => {
-            let bits = inet(value)?.to_bits();
-            let prefix = bits.leading_ones() as u8;
-            if mask(prefix).to_bits() != bits {
-                return Err(Errno::Invalid);
-            }
+            let prefix = Prefix4::len_of(inet(value)?).ok_or(Errno::Invalid)?;
             let (addr, _) = first(l, ifp)?;
             config::remove_addr(l, name, addr.into())?;
             Ok(config::add_addr(l, name, addr.into(), prefix)?)
@@ -175,7 +178,7 @@ fn mask(prefix: u8) -> Ipv4Addr {
 }
 
 /// The prefix of an address that is set without one, as programs expect that set a mask next.
-fn classful(addr: Ipv4Addr) -> u8 {
+pub(crate) fn classful(addr: Ipv4Addr) -> u8 {
     match addr.octets()[0] {
         0..128 => 8,
         128..192 => 16,

@@ -3,14 +3,25 @@
 //! A layer declares a node with `sysctl!`; the tree is the set of all nodes, so a kernel pays
 //! nothing for it at boot. A node whose component is not in the kernel is not there.
 //!
+//! * [`Node`]: a value.  * [`Table`] (`tables!`): a table as text, which listings leave out.
+//! * `call` is the system call; `nodes` has base's own nodes and tables.
+//!
 //! Locking: a node's own. Sources: NetBSD sysctl(9); names of sysctl(7).
+
+mod call;
+mod listing;
+mod nodes;
+mod table;
 
 use alloc::string::String;
 use core::fmt;
 
 use linkme::distributed_slice;
 
-use crate::{Cx, Errno, uname};
+use crate::{Cx, Errno};
+
+pub use listing::Listing;
+pub use table::{TABLES, Table};
 
 /// A value.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -82,47 +93,4 @@ pub fn all(cx: &Cx<'_>) -> alloc::vec::Vec<(&'static Node, Value)> {
     let mut nodes: alloc::vec::Vec<_> = SYSCTLS.iter().filter_map(value).collect();
     nodes.sort_by_key(|(n, _)| n.name);
     nodes
-}
-
-fn text(s: &str) -> Option<Value> {
-    Some(Value::Text(String::from(s)))
-}
-
-crate::sysctl! {
-    static OSTYPE = Node {
-        name: "kern.ostype", doc: "the system's name",
-        get: |_| text(uname::SYSNAME), set: None,
-    };
-    static OSRELEASE = Node {
-        name: "kern.osrelease", doc: "the system's release",
-        get: |_| text(uname::RELEASE), set: None,
-    };
-    static HOSTNAME = Node {
-        name: "kern.hostname", doc: "the host name",
-        get: |cx| Some(Value::Text(uname::hostname(cx))),
-        set: Some(|cx, value| match value {
-            Value::Text(name) => uname::set_hostname(cx, &name),
-            Value::Int(_) => Err(Errno::Invalid),
-        }),
-    };
-    static MODEL = Node {
-        name: "hw.model", doc: "the machine's model",
-        get: |_| text("anykernel (virtual)"), set: None,
-    };
-    static NCPU = Node {
-        name: "hw.ncpu", doc: "virtual CPUs",
-        get: |cx| Some(Value::Int(i64::from(cx.ncpu()))), set: None,
-    };
-    static MEMUSED = Node {
-        name: "vm.used", doc: "bytes charged to the kernel's account",
-        get: |cx| Some(Value::Int(cx.account().used().try_into().unwrap_or(i64::MAX))), set: None,
-    };
-    static MEMLIMIT = Node {
-        name: "vm.limit", doc: "the most bytes the kernel may hold",
-        get: |cx| Some(Value::Int(cx.account().limit().try_into().unwrap_or(i64::MAX))),
-        set: Some(|cx, value| match value {
-            Value::Int(n) if n > 0 => { cx.account().set_limit(n as u64); Ok(()) }
-            _ => Err(Errno::Invalid),
-        }),
-    };
 }

@@ -10,11 +10,16 @@
 //! Locking: `Rank::WaitQueue` inside, the innermost rank, so that a queue may be woken with any
 //! interrupt mutex held. Sources: NetBSD selrecord/selnotify, sleepq(9).
 
+mod attempts;
+pub(crate) mod word;
+
+pub(crate) use attempts::{Site, wait_at};
+
 use alloc::sync::Arc;
 
 use bitflags::bitflags;
-use hypercall::atomic::{AtomicU32, Ordering};
-use hypercall::{Host, Instant, Wakeup};
+use hypercall::{Host, Instant};
+use word::{Ended, WaitWord};
 
 use crate::lock::{IntrMutex, Rank};
 use crate::vm::{KArc, KVec, NoMemory};
@@ -41,10 +46,6 @@ bitflags! {
     }
 }
 
-const ARMED: u32 = 0;
-const FIRED: u32 = 1;
-const INTERRUPTED: u32 = 2;
-
 /// Runs when a parked request should be tried again. Called with locks held: it may only put the
 /// request on a queue.
 pub trait Notify: Send + Sync {
@@ -54,7 +55,7 @@ pub trait Notify: Send + Sync {
 
 /// Something that waits: a thread, or a parked request.
 pub struct Waiter {
-    word: AtomicU32,
+    word: WaitWord,
     notify: Option<KArc<dyn Notify>>,
 }
 
@@ -84,47 +85,39 @@ impl From<Unslept> for Errno {
 
 impl Waiter {
     pub(crate) fn new() -> Self {
-        Self { word: AtomicU32::new(ARMED), notify: None }
+        Self { word: WaitWord::new(), notify: None }
     }
 
     /// A parked request.
     pub fn parked(notify: KArc<dyn Notify>) -> Self {
-        Self { word: AtomicU32::new(ARMED), notify: Some(notify) }
+        Self { word: WaitWord::new(), notify: Some(notify) }
     }
 
     /// Makes ready for a new wait. An interruption that has arrived meanwhile stays.
     pub fn arm(&self) {
-        let _ = self.word.compare_exchange(FIRED, ARMED, Ordering::Relaxed, Ordering::Relaxed);
+        self.word.arm();
     }
 
-    fn is_armed(&self) -> bool {
-        self.word.load(Ordering::Relaxed) == ARMED
+    pub(crate) fn is_armed(&self) -> bool {
+        self.word.is_armed()
     }
 
-    fn take_interruption(&self) -> bool {
-        let (from, to) = (INTERRUPTED, ARMED);
-        self.word.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    }
-
-    fn fire(&self, cx: &Cx<'_>) {
-        let fired = self.word.compare_exchange(ARMED, FIRED, Ordering::Release, Ordering::Relaxed);
-        if fired.is_ok() {
+    pub(crate) fn fire(&self, cx: &Cx<'_>) {
+        if self.word.fire() {
             match &self.notify {
                 Some(n) => n.notify(cx),
-                None => cx.host().wake(&self.word, 1),
+                None => self.word.wake(cx.host()),
             }
         }
     }
 
     /// The kernel ends: whoever sleeps on this looks again, and finds it closing.
     pub(crate) fn end(&self, host: &dyn Host) {
-        self.word.store(FIRED, Ordering::Release);
-        host.wake(&self.word, 1);
+        self.word.end(host);
     }
 
     pub(crate) fn interrupt(&self, host: &dyn Host) {
-        self.word.store(INTERRUPTED, Ordering::Release);
-        host.wake(&self.word, 1);
+        self.word.interrupt(host);
     }
 }
 
@@ -145,26 +138,20 @@ impl Lwp<'_> {
         let host = &*core.host;
         let (woken, gone) = self.offcpu(|proof| {
             // Closing is set before the sleepers are woken: it is seen here, or the wake-up is.
-            while !core.is_closing() && waiter.word.load(Ordering::Acquire) == ARMED {
-                if host.wait(proof, &waiter.word, ARMED, deadline) == Wakeup::TimedOut {
-                    return Wakeup::TimedOut;
-                }
-            }
-            Wakeup::Woken
+            waiter.word.sleep(host, proof, deadline, || core.is_closing())
         });
         core.sleepers.remove(token);
         if gone.is_err() {
             return Err(Unslept::Gone);
         }
-        if waiter.take_interruption() {
-            if interruptible {
-                return Err(Unslept::Interrupted);
+        match waiter.word.ended(woken) {
+            Ended::Fired => Ok(()),
+            Ended::TimedOut => Err(Unslept::TimedOut),
+            Ended::Interrupted if interruptible => Err(Unslept::Interrupted),
+            Ended::Interrupted => {
+                self.mark_interrupted();
+                Ok(())
             }
-            self.mark_interrupted();
-        }
-        match woken {
-            Wakeup::TimedOut if waiter.is_armed() => Err(Unslept::TimedOut),
-            _ => Ok(()),
         }
     }
 
@@ -276,39 +263,37 @@ fn wait_with<R>(
     interruptible: bool,
     mut attempt: impl FnMut(&mut Lwp<'_>) -> Result<R, Errno>,
 ) -> Result<R, Errno> {
-    loop {
-        match attempt(l) {
-            Err(Errno::WouldBlock) => {}
-            done => return done,
-        }
-        // What wakes one waiter must not end with one that leaves: whoever leaves after it was in
-        // the queue either makes an attempt afterwards, or wakes the next one.
-        let waiter = l.waiter();
+    let mut site = InQueue { l, queue, events, deadline, interruptible };
+    wait_at(&mut site, |site| attempt(site.l))
+}
+
+/// A thread that waits in a queue.
+struct InQueue<'a, 'k> {
+    l: &'a mut Lwp<'k>,
+    queue: &'a WaitQueue,
+    events: Events,
+    deadline: Option<Instant>,
+    interruptible: bool,
+}
+
+impl Site for InQueue<'_, '_> {
+    fn join(&mut self) -> Result<(), Errno> {
+        let waiter = self.l.waiter();
         waiter.arm();
-        queue.add(l, waiter, events)?;
-        // Once more, now that nothing can happen unheard.
-        let again = attempt(l);
-        let slept = match again {
-            Err(Errno::WouldBlock) => l.sleep(deadline, interruptible),
-            _ => Ok(()),
-        };
-        queue.remove(l, waiter);
-        match (again, slept) {
-            (Err(Errno::WouldBlock), Ok(())) => {}
-            (Err(Errno::WouldBlock), Err(Unslept::TimedOut)) => return attempt(l),
-            (Err(Errno::WouldBlock), Err(Unslept::Interrupted)) => {
-                return match attempt(l) {
-                    Err(Errno::WouldBlock) => Err(Errno::Interrupted),
-                    done => done,
-                };
-            }
-            (Err(Errno::WouldBlock), Err(e)) => return Err(e.into()),
-            (done, _) => {
-                if !waiter.is_armed() {
-                    queue.wake_one(l, events);
-                }
-                return done;
-            }
+        Ok(self.queue.add(self.l, waiter, self.events)?)
+    }
+
+    fn sleep(&mut self) -> Result<(), Unslept> {
+        self.l.sleep(self.deadline, self.interruptible)
+    }
+
+    fn leave(&mut self) {
+        self.queue.remove(self.l, self.l.waiter());
+    }
+
+    fn hand_on(&mut self) {
+        if !self.l.waiter().is_armed() {
+            self.queue.wake_one(self.l, self.events);
         }
     }
 }

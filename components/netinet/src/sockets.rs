@@ -1,0 +1,73 @@
+//! The table `net.inet.sockets`: what netstat(1) shows.
+//!
+//! Locking: `Rank::Pcbs`, then `Rank::Socket`. Sources: NetBSD netstat(1).
+
+use core::fmt::{self, Display};
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+use base::sysctl::Listing;
+use base::{Cx, NoMemory};
+use net::socket::Socket;
+
+use crate::component::{RAW, UDP};
+use crate::udp::pcbs::Pcbs;
+use crate::wire::ipv4::protocol;
+
+/// Its columns. Queues are in bytes.
+pub(crate) const COLUMNS: &[&str] = &["protocol", "local", "peer", "recv-q", "send-q"];
+
+/// Writes the rows.
+pub(crate) fn write(cx: &Cx<'_>, out: &mut Listing) -> Result<(), NoMemory> {
+    endpoints(cx, "udp", &cx.get(&UDP).pcbs, out)?;
+    let raw = cx.get(&RAW);
+    endpoints(cx, "ping", &raw.pings, out)?;
+    for entry in raw.lock(cx).iter() {
+        let (local, peer) = (host(Some(entry.local)), host(entry.peer));
+        let name = fmt::from_fn(|f| match entry.protocol {
+            protocol::ICMP => f.write_str("icmp"),
+            number => write!(f, "raw{number}"),
+        });
+        row(cx, &name, &local, &peer, &entry.so, out)?;
+    }
+    Ok(())
+}
+
+fn endpoints(cx: &Cx<'_>, name: &str, pcbs: &Pcbs, out: &mut Listing) -> Result<(), NoMemory> {
+    for (at, so) in pcbs.lock(cx).table.iter() {
+        let local = SocketAddrV4::new(at.local, at.port);
+        row(cx, &name, &place(Some(local)), &place(at.peer), so, out)?;
+    }
+    Ok(())
+}
+
+fn row(
+    cx: &Cx<'_>,
+    name: &dyn Display,
+    local: &dyn Display,
+    peer: &dyn Display,
+    so: &Socket,
+    out: &mut Listing,
+) -> Result<(), NoMemory> {
+    let state = so.state(cx);
+    let (waiting, unsent) = (state.rcv.len(), state.snd.len());
+    drop(state);
+    out.row(&[name, local, peer, &waiting, &unsent])
+}
+
+/// An address and a port, `*` where any is meant.
+fn place(at: Option<SocketAddrV4>) -> impl Display {
+    fmt::from_fn(move |f| {
+        host(at.map(|a| *a.ip())).fmt(f)?;
+        match at.map(|a| a.port()) {
+            None | Some(0) => f.write_str(":*"),
+            Some(port) => write!(f, ":{port}"),
+        }
+    })
+}
+
+fn host(addr: Option<Ipv4Addr>) -> impl Display {
+    fmt::from_fn(move |f| match addr {
+        Some(addr) if !addr.is_unspecified() => addr.fmt(f),
+        _ => f.write_str("*"),
+    })
+}

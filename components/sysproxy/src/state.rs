@@ -1,0 +1,364 @@
+//! What a session has inside the kernel: bytes on their way in and out, and calls under way.
+//!
+//! Locking: one thread at a time drives a session; it takes the state out of the kernel's table and
+//! puts it back ([`Sessions::with`]). `Rank::Proto` for the table.
+
+use alloc::sync::Arc;
+
+use base::lock::{IntrMutex, Rank};
+use base::vm::kmem;
+use base::{Cx, Errno, KBox, KVec, Lwp, NoMemory};
+use wire::{
+    Cookie, HEADER_LEN, Header, Hello, How, Kind, MAX_REQUESTS, Malformed, Reader, Refused, Syscall,
+};
+
+use crate::call::{self, Call, Waiting};
+use crate::notice::{Notice, Wake};
+use crate::output::{Output, Transport};
+use crate::session::Ended;
+
+/// The most memory of the client's that calls under way may keep, in bytes.
+const MAX_KEPT: usize = 8 << 20;
+
+pub(crate) struct State {
+    token: u64,
+    wake: Arc<dyn Wake>,
+    /// The beginning of a message, or messages that were not looked at yet.
+    input: KVec<u8>,
+    output: Output,
+    calls: KVec<KBox<Call>>,
+    /// For the next call that waits.
+    spare: Option<Waiting>,
+}
+
+/// What a session cannot do from inside: it needs another process than the one that is inside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outside {
+    Prefork(u64),
+    Unfork(Cookie),
+    Exec(u64),
+}
+
+impl State {
+    pub(crate) fn new(cx: &Cx<'_>, token: u64, wake: Arc<dyn Wake>) -> Self {
+        Self {
+            token,
+            wake,
+            input: KVec::new(cx),
+            output: Output::new(cx),
+            calls: KVec::new(cx),
+            spare: None,
+        }
+    }
+
+    pub(crate) fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
+    /// Whether requests are to be read.
+    pub(crate) fn wants_input(&self) -> bool {
+        !self.output.is_full()
+    }
+
+    /// Takes messages in, and answers them as far as they can be answered now.
+    pub(crate) fn input(
+        &mut self,
+        l: &mut Lwp<'_>,
+        bytes: &mut &[u8],
+        transport: &mut dyn Transport,
+    ) -> Result<Option<Outside>, Ended> {
+        let outside = self.take_messages(l, bytes, transport);
+        self.output.flush(l, transport);
+        outside
+    }
+
+    fn take_messages(
+        &mut self,
+        l: &mut Lwp<'_>,
+        bytes: &mut &[u8],
+        transport: &mut dyn Transport,
+    ) -> Result<Option<Outside>, Ended> {
+        loop {
+            if self.output.is_full() {
+                self.output.flush(l, transport);
+                if self.output.is_full() {
+                    self.input.extend_from_slice(core::mem::take(bytes))?;
+                    return Ok(None);
+                }
+            }
+            let outside = if self.input.is_empty() {
+                let Some(Message { header, body, rest }) = split(bytes)? else {
+                    self.input.extend_from_slice(core::mem::take(bytes))?;
+                    return Ok(None);
+                };
+                *bytes = rest;
+                self.message(l, header, body)?
+            } else {
+                if !self.complete(bytes)? {
+                    return Ok(None);
+                }
+                let input = core::mem::replace(&mut self.input, KVec::new(l));
+                let (outside, used) = match split(&input)? {
+                    Some(m) => (self.message(l, m.header, m.body)?, m.header.len),
+                    None => (None, 0),
+                };
+                self.input = input;
+                self.input.drain(..used as usize);
+                outside
+            };
+            if outside.is_some() {
+                return Ok(outside);
+            }
+        }
+    }
+
+    /// Adds to the message that was begun; whether it is whole.
+    fn complete(&mut self, bytes: &mut &[u8]) -> Result<bool, Ended> {
+        self.fill(HEADER_LEN, bytes)?;
+        let Some(raw) = self.input.first_chunk() else { return Ok(false) };
+        let whole = Header::parse(raw)?.len as usize;
+        self.fill(whole, bytes)?;
+        Ok(self.input.len() >= whole)
+    }
+
+    /// Moves as many of `bytes` as are missing to `len`.
+    fn fill(&mut self, len: usize, bytes: &mut &[u8]) -> Result<(), NoMemory> {
+        let missing = len.saturating_sub(self.input.len()).min(bytes.len());
+        let (now, later) = bytes.split_at(missing);
+        *bytes = later;
+        self.input.extend_from_slice(now)
+    }
+
+    fn message(
+        &mut self,
+        l: &mut Lwp<'_>,
+        header: Header,
+        body: &[u8],
+    ) -> Result<Option<Outside>, Ended> {
+        match header.kind {
+            Kind::Syscall => self.syscall(l, header.request, body)?,
+            Kind::Copied => self.copied(l, header.request, body)?,
+            Kind::Cancel => {
+                Reader::new(body).end()?;
+                self.cancel(l, header.request)?;
+            }
+            Kind::Prefork => {
+                Reader::new(body).end()?;
+                return Ok(Some(Outside::Prefork(header.request)));
+            }
+            Kind::Unfork => {
+                let mut r = Reader::new(body);
+                let cookie = r.bytes()?;
+                r.end()?;
+                return Ok(Some(Outside::Unfork(cookie)));
+            }
+            Kind::Hello => match Hello::parse(body)?.how {
+                How::Exec => return Ok(Some(Outside::Exec(header.request))),
+                How::Guest | How::Fork(_) => return Err(Malformed.into()),
+            },
+            Kind::Welcome | Kind::Refused | Kind::Return | Kind::Copyin | Kind::Cookie => {
+                return Err(Malformed.into());
+            }
+        }
+        Ok(None)
+    }
+
+    fn find(&self, request: u64) -> Option<usize> {
+        self.calls.iter().position(|c| c.request == request)
+    }
+
+    fn syscall(&mut self, l: &mut Lwp<'_>, request: u64, body: &[u8]) -> Result<(), Ended> {
+        let (call, given) = Syscall::parse(body)?;
+        if self.find(request).is_some() || self.calls.len() >= MAX_REQUESTS {
+            return Err(Malformed.into());
+        }
+        let kept: usize = self.calls.iter().map(|c| c.kept()).sum();
+        if kept > MAX_KEPT {
+            return Ok(call::fail(&mut self.output, request, Errno::NoBuffers)?);
+        }
+        if self.prepare(l).is_err() {
+            return Ok(call::fail(&mut self.output, request, Errno::NoMemory)?);
+        }
+        let made = call::make(l, request, call, given, &mut self.spare, &mut self.output)?;
+        if let Some(kept) = made {
+            // Cannot fail: `prepare` made room.
+            self.calls.push(kept)?;
+        }
+        Ok(())
+    }
+
+    /// What a call needs if it is to wait.
+    fn prepare(&mut self, cx: &Cx<'_>) -> Result<(), NoMemory> {
+        self.calls.reserve(1)?;
+        if self.spare.is_none() {
+            let notice = kmem::arc(cx, Notice::new(self.wake.clone(), self.token))?;
+            self.spare = Some(Waiting::new(cx, notice)?);
+        }
+        Ok(())
+    }
+
+    /// Call `at` has been answered.
+    fn done(&mut self, cx: &Cx<'_>, at: usize) {
+        let mut call = self.calls.swap_remove(at);
+        let waiting = call.let_go(cx);
+        self.spare.get_or_insert(waiting);
+    }
+
+    fn again(&mut self, l: &mut Lwp<'_>, at: usize) -> Result<(), Ended> {
+        let Some(call) = self.calls.get_mut(at) else { return Ok(()) };
+        if call.again(l, &mut self.output)? {
+            self.done(l, at);
+        }
+        Ok(())
+    }
+
+    fn copied(&mut self, l: &mut Lwp<'_>, request: u64, body: &[u8]) -> Result<(), Ended> {
+        let copied = wire::Copied::parse(body)?;
+        let data = if copied.error == 0 { Ok(copied.data) } else { Err(Errno::BadAddress) };
+        // The call may have been cancelled meanwhile.
+        let Some(at) = self.find(request) else { return Ok(()) };
+        let Some(call) = self.calls.get_mut(at) else { return Ok(()) };
+        match call.copied(data) {
+            Ok(true) => self.again(l, at),
+            Ok(false) => Err(Malformed.into()),
+            Err(NoMemory) => {
+                call::fail(&mut self.output, request, Errno::NoMemory)?;
+                self.done(l, at);
+                Ok(())
+            }
+        }
+    }
+
+    fn cancel(&mut self, l: &mut Lwp<'_>, request: u64) -> Result<(), Ended> {
+        // It may have been answered meanwhile.
+        let Some(at) = self.find(request) else { return Ok(()) };
+        if let Some(call) = self.calls.get_mut(at) {
+            call.cancel(l, &mut self.output)?;
+        }
+        self.done(l, at);
+        Ok(())
+    }
+
+    /// Makes those calls again that were told.
+    pub(crate) fn resume(
+        &mut self,
+        l: &mut Lwp<'_>,
+        transport: &mut dyn Transport,
+    ) -> Result<(), Ended> {
+        let mut at = 0;
+        while let Some(call) = self.calls.get(at) {
+            let before = self.calls.len();
+            if call.is_due() {
+                self.again(l, at)?;
+            }
+            // One that is done leaves its place to another.
+            at += usize::from(self.calls.len() == before);
+        }
+        self.output.flush(l, transport);
+        Ok(())
+    }
+
+    /// Another program takes the process over: its calls end, and so do the descriptors that are
+    /// marked so.
+    pub(crate) fn exec(&mut self, l: &mut Lwp<'_>) -> Result<(), Ended> {
+        while let Some(request) = self.calls.first().map(|c| c.request) {
+            self.cancel(l, request)?;
+        }
+        l.proc().fds().exec(l);
+        Ok(())
+    }
+
+    /// Refuses a request that is none of a call's.
+    pub(crate) fn refuse(
+        &mut self,
+        request: u64,
+        error: Errno,
+        reason: &str,
+    ) -> Result<(), NoMemory> {
+        let refused = Refused { error: error.number().unsigned_abs(), reason };
+        self.output.message(Kind::Refused, request, |out| refused.write(out))
+    }
+
+    /// Lets go of everything.
+    pub(crate) fn end(&mut self, cx: &Cx<'_>) {
+        while let Some(mut call) = self.calls.pop() {
+            call.let_go(cx);
+        }
+    }
+}
+
+struct Message<'a> {
+    header: Header,
+    body: &'a [u8],
+    /// What follows it.
+    rest: &'a [u8],
+}
+
+/// The first message of `bytes`, if it is whole.
+fn split(bytes: &[u8]) -> Result<Option<Message<'_>>, Malformed> {
+    let Some((raw, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else { return Ok(None) };
+    let header = Header::parse(raw)?;
+    let message = rest.split_at_checked(header.body_len());
+    Ok(message.map(|(body, rest)| Message { header, body, rest }))
+}
+
+/// The states of a kernel's sessions.
+pub(crate) struct Sessions(IntrMutex<KVec<Place>>);
+
+enum Place {
+    Free,
+    /// Somebody drives it.
+    Taken,
+    Here(KBox<State>),
+}
+
+/// A session's place in its kernel's table.
+pub(crate) type Key = usize;
+
+impl Sessions {
+    pub(crate) fn new(cx: &Cx<'_>) -> Self {
+        Self(IntrMutex::new(cx, Rank::Proto, KVec::new(cx)))
+    }
+
+    pub(crate) fn add(&self, cx: &Cx<'_>, state: State) -> Result<Key, NoMemory> {
+        let state = kmem::boxed(cx, state)?;
+        let mut places = self.0.lock(cx);
+        if let Some(at) = places.iter().position(|p| matches!(p, Place::Free)) {
+            places[at] = Place::Here(state);
+            return Ok(at);
+        }
+        places.push(Place::Here(state))?;
+        Ok(places.len() - 1)
+    }
+
+    fn swap(&self, cx: &Cx<'_>, key: Key, new: Place) -> Place {
+        let mut places = self.0.lock(cx);
+        places.get_mut(key).map_or(Place::Free, |place| core::mem::replace(place, new))
+    }
+
+    /// Runs `f` with a session's state; `None` if it has none any more.
+    pub(crate) fn with<'k, R>(
+        &self,
+        l: &mut Lwp<'k>,
+        key: Key,
+        f: impl FnOnce(&mut Lwp<'k>, &mut State) -> R,
+    ) -> Option<R> {
+        let Place::Here(mut state) = self.swap(l, key, Place::Taken) else { return None };
+        let result = f(l, &mut state);
+        self.swap(l, key, Place::Here(state));
+        Some(result)
+    }
+
+    /// Ends a session's state.
+    pub(crate) fn remove(&self, cx: &Cx<'_>, key: Key) {
+        if let Place::Here(mut state) = self.swap(cx, key, Place::Free) {
+            state.end(cx);
+        }
+    }
+
+    /// Ends all of them.
+    pub(crate) fn clear(&self, cx: &Cx<'_>) {
+        let count = self.0.lock(cx).len();
+        (0..count).for_each(|key| self.remove(cx, key));
+    }
+}
