@@ -133,6 +133,7 @@ impl Peer {
     pub fn welcome(&mut self, pid: u32) -> How {
         let (header, body) = self.read().expect("a Hello");
         assert_eq!(header.kind, Kind::Hello);
+        assert!(header.len as usize <= wire::MAX_HELLO);
         let hello = Hello::parse(&body).unwrap();
         assert_eq!(hello.version, wire::VERSION);
         self.write(Kind::Welcome, header.request, &welcome_body(pid));
