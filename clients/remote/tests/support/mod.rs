@@ -133,6 +133,7 @@ impl Peer {
     pub fn welcome(&mut self, pid: u32) -> How {
         let (header, body) = self.read().expect("a Hello");
         assert_eq!(header.kind, Kind::Hello);
+        assert!(header.len as usize <= wire::MAX_HELLO);
         let hello = Hello::parse(&body).unwrap();
         assert_eq!(hello.version, wire::VERSION);
         self.write(Kind::Welcome, header.request, &welcome_body(pid));
@@ -152,6 +153,7 @@ impl Peer {
 
     /// A small kernel; ends with its client.
     pub fn serve(mut self, pid: u32) {
+        let mut parked = std::collections::HashSet::new();
         while let Some((header, body)) = self.read() {
             match header.kind {
                 Kind::Syscall => {
@@ -169,11 +171,15 @@ impl Peer {
                             self.answer(call.request, data.len() as i64, some);
                         }
                         GETPID => self.answer(call.request, pid.into(), &[]),
-                        PARK => {}
+                        PARK => drop(parked.insert(call.request)),
                         other => panic!("call {other}"),
                     }
                 }
-                Kind::Cancel => self.answer(header.request, -4, &[]),
+                Kind::Cancel if parked.remove(&header.request) => {
+                    self.answer(header.request, -4, &[]);
+                }
+                // It has been answered.
+                Kind::Cancel => {}
                 Kind::Prefork => self.write(Kind::Cookie, header.request, &[7; 16]),
                 Kind::Unfork => {}
                 other => panic!("{other:?}"),
