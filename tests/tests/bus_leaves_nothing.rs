@@ -49,8 +49,6 @@ fn no_thread_no_descriptor_and_no_map_is_left() {
         until("the naming of the thread", || waiting() == 1);
         assert_eq!(descriptors(), before + 3);
         drop((a, b));
-        until("the end of all", || {
-            waiting() == 0 && descriptors() == before && !mapped(&scratch)
-        });
+        until("the end of all", || waiting() == 0 && descriptors() == before && !mapped(&scratch));
     }
 }
