@@ -309,7 +309,7 @@ fn sleeper(
 
 #[test]
 fn who_is_woken_by_a_visit_wakes_when_it_is_over() {
-    for raise in [Interrupts::raise, Interrupts::raise_local] {
+    for raise in [<Linux as Interrupts>::raise, <Linux as Interrupts>::raise_local] {
         let host = Linux::new();
         let (word, awake) = (Arc::new(AtomicU32::new(0)), Arc::default());
         let thread = sleeper(&host, &word, &awake);
@@ -320,7 +320,7 @@ fn who_is_woken_by_a_visit_wakes_when_it_is_over() {
             (0..3).for_each(|_| theirs.upgrade().unwrap().wake(&word, 1));
             Carried::Done
         });
-        raise(&*host, guest);
+        raise(&host, guest);
         host.carry(&proof());
         thread.join().unwrap();
     }
@@ -328,7 +328,7 @@ fn who_is_woken_by_a_visit_wakes_when_it_is_over() {
 
 #[test]
 fn a_visit_may_wait_for_whom_it_woke() {
-    for raise in [Interrupts::raise, Interrupts::raise_local] {
+    for raise in [<Linux as Interrupts>::raise, <Linux as Interrupts>::raise_local] {
         let host = Linux::new();
         let (word, awake) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
         let thread = sleeper(&host, &word, &awake);
@@ -343,7 +343,7 @@ fn a_visit_may_wait_for_whom_it_woke() {
             }
             Carried::Done
         });
-        raise(&*host, guest);
+        raise(&host, guest);
         host.carry(&proof());
         thread.join().unwrap();
     }

@@ -14,7 +14,7 @@
 //!
 //! Locking: none. Model-checked in `loom_tests.rs`. Sources: futex(2).
 
-use base::atomic::{AtomicU32, AtomicU64, Ordering};
+use base::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// See the module's text.
 #[derive(Clone, Copy)]
@@ -28,38 +28,42 @@ impl<'a> Door<'a> {
     /// The sender with this bit has something; true if the sleeper must be woken.
     #[inline]
     pub fn tell(&self, bit: u64) -> bool {
-        self.pending.fetch_or(bit, Ordering::SeqCst) & bit == 0 && self.ring()
+        self.pending.fetch_or(bit, Ordering::AcqRel) & bit == 0 && self.ring()
     }
 
     /// Rings; true if the sleeper must be woken.
     #[inline]
     pub fn ring(&self) -> bool {
-        self.bell.fetch_add(1, Ordering::SeqCst);
-        self.asleep.load(Ordering::SeqCst) != 0
+        self.bell.fetch_add(1, Ordering::Release);
+        // With the fence in `doze`: this sees the mark, or that sees the bell.
+        fence(Ordering::SeqCst);
+        self.asleep.load(Ordering::Relaxed) != 0
     }
 
     /// Whether the sender with this bit has something that was not looked at.
     pub fn was_told(&self, bit: u64) -> bool {
-        self.pending.load(Ordering::SeqCst) & bit != 0
+        self.pending.load(Ordering::Acquire) & bit != 0
     }
 
     /// The receiver takes note of who has something. Acquires what those did before they told.
     #[inline]
     pub fn look(&self) -> u64 {
-        self.pending.swap(0, Ordering::SeqCst)
+        self.pending.swap(0, Ordering::AcqRel)
     }
 
     /// The waiting thread is about to sleep: the bell now. If it is what was seen last, it may.
     #[inline]
     pub fn doze(&self) -> u32 {
-        self.asleep.store(1, Ordering::SeqCst);
-        self.bell.load(Ordering::SeqCst)
+        self.asleep.store(1, Ordering::Relaxed);
+        // With the fence in `ring`.
+        fence(Ordering::SeqCst);
+        self.bell.load(Ordering::Acquire)
     }
 
     /// It is awake: senders need not call the system.
     #[inline]
     pub fn rise(&self) {
-        self.asleep.store(0, Ordering::SeqCst);
+        self.asleep.store(0, Ordering::Relaxed);
     }
 
     /// The word to sleep on.
