@@ -5,6 +5,7 @@
 //! * [`with`] runs a function on the calling thread's lane; the few nanoseconds of a hop between
 //!   two kernels are spent here.
 //! * [`if_any`] is the lane if there is something to do; [`of`] is the lane, made if need be.
+//! * [`defer`] keeps a wake-up until the visit during which it was asked for is over.
 //! * [`Track`] is the side that the watcher sees: progress, and the way to rob.
 //!
 //! A thread that ends hands what is left to the pool.
@@ -13,13 +14,14 @@
 //! Sources: Chase and Lev, "Dynamic circular work-stealing deque", 2005 (as in crossbeam).
 
 use core::cell::{Cell, RefCell};
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
 use crossbeam_deque::{Steal, Stealer, Worker};
 use hypercall::Guest;
 
+use crate::parking::unblock_at;
 use crate::shared::Shared;
 
 /// A thread's lane with one host.
@@ -28,6 +30,8 @@ pub struct Lane {
     pub track: Arc<Track>,
     /// Guests that the owner gave to the pool since it last waited: it may take as many back.
     given: Cell<usize>,
+    /// Whom the guest that is being visited woke: see [`Lane::defer`].
+    wakes: RefCell<Vec<(*const AtomicU32, u32)>>,
     shared: Weak<Shared>,
 }
 
@@ -53,7 +57,8 @@ impl Lane {
             seen: (AtomicU64::new(0), AtomicBool::new(false)),
         });
         shared.register(&track);
-        Rc::new(Lane { guests, track, given: Cell::new(0), shared: Arc::downgrade(shared) })
+        let (given, wakes) = (Cell::new(0), RefCell::new(Vec::new()));
+        Rc::new(Lane { guests, track, given, wakes, shared: Arc::downgrade(shared) })
     }
 
     #[inline]
@@ -96,7 +101,38 @@ impl Lane {
     /// Whether the owner has anything to do before it sleeps.
     #[inline]
     fn is_idle(&self) -> bool {
-        self.is_empty() && self.given.get() == 0
+        self.is_empty() && self.given.get() == 0 && self.wakes.borrow().is_empty()
+    }
+
+    /// Puts a wake-up off until the visit is over, if the owner is on one; `false` if it is not.
+    /// The guest still has its virtual CPU: a thread that was woken now would run into that, and
+    /// sleep again.
+    pub fn defer(&self, word: &AtomicU32, count: u32) -> bool {
+        if !self.carrying() {
+            return false;
+        }
+        let mut wakes = self.wakes.borrow_mut();
+        match wakes.iter_mut().find(|(other, _)| core::ptr::eq(*other, word)) {
+            Some((_, more)) => *more = more.saturating_add(count),
+            None => wakes.push((word, count)),
+        }
+        true
+    }
+
+    /// Does what was put off: after a visit, and before the owner waits for anybody during one.
+    #[inline]
+    pub fn wake_deferred(&self) {
+        if !self.wakes.borrow().is_empty() {
+            self.wake_all();
+        }
+    }
+
+    #[cold]
+    fn wake_all(&self) {
+        // Kept for the next visit: a few words.
+        for (word, count) in self.wakes.borrow_mut().drain(..) {
+            unblock_at(word, count);
+        }
     }
 
     #[inline]
@@ -220,7 +256,17 @@ pub fn of(shared: &Arc<Shared>) -> Option<Rc<Lane>> {
     Some(lane)
 }
 
-/// The calling thread's lane, if something is in it or was given to the pool.
+/// Puts a wake-up off if the calling thread is visiting a guest; see [`Lane::defer`].
+pub fn defer(shared: &Arc<Shared>, word: &AtomicU32, count: u32) -> bool {
+    let deferred = LANES.try_with(|lanes| {
+        let lanes = lanes.try_borrow().ok()?;
+        let lane = lanes.lanes.iter().find(|lane| lane.is_of(shared))?;
+        Some(lane.defer(word, count))
+    });
+    deferred.ok().flatten().unwrap_or(false)
+}
+
+/// The calling thread's lane, if something is in it or was given to the pool, or a wake-up is owed.
 #[inline]
 pub fn if_any(shared: &Arc<Shared>) -> Option<Rc<Lane>> {
     let quick = LANES.try_with(|lanes| {

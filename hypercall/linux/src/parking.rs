@@ -2,7 +2,8 @@
 //!
 //! A thread that is about to sleep first carries what it raised, looking at its word between two
 //! guests. A waker spends no system call when nobody of this host sleeps: often the thread that a
-//! kernel wakes is the one that is carrying, and awake.
+//! kernel wakes is the one that is carrying, and awake. What a visit to a kernel wakes is woken when
+//! the visit is over and the kernel's virtual CPU free.
 //!
 //! Locking: none. Sources: futex(2).
 
@@ -55,6 +56,15 @@ pub fn unblock(word: &AtomicU32, count: u32) {
     let _ = futex::wake(word, Flags::PRIVATE, count.min(i32::MAX.cast_unsigned()));
 }
 
+/// The same for a word of which only the address is known: it may be gone.
+#[allow(unsafe_code)] // JUSTIFICATION: rustix wants a reference, which there may be none to
+pub fn unblock_at(word: *const AtomicU32, count: u32) {
+    let count = count.min(i32::MAX.cast_unsigned());
+    let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+    // SAFETY: the system takes the address as a name, and looks at no memory of ours.
+    unsafe { libc::syscall(libc::SYS_futex, word, operation, count) };
+}
+
 impl Parking for Linux {
     fn wait(
         &self,
@@ -64,6 +74,7 @@ impl Parking for Linux {
         deadline: Option<Instant>,
     ) -> Wakeup {
         if let Some(lane) = lane::if_any(&self.shared) {
+            lane.wake_deferred();
             let (mut visits, mut over) = (0u32, false);
             while !over && (!lane.is_empty() || self.shared.take_back(&lane)) {
                 self.shared.drain(&lane, |_| {
@@ -91,7 +102,9 @@ impl Parking for Linux {
     #[inline]
     fn wake(&self, word: &AtomicU32, count: u32) {
         fence(Ordering::SeqCst);
-        if self.blocked.of(word).load(Ordering::Relaxed) != 0 {
+        if self.blocked.of(word).load(Ordering::Relaxed) != 0
+            && !lane::defer(&self.shared, word, count)
+        {
             unblock(word, count);
         }
     }

@@ -155,6 +155,7 @@ impl Shared {
         while let Some(guest) = lane.pop() {
             lane.count();
             let again = visit(guest, |guest| guest.interrupt());
+            lane.wake_deferred();
             let carried = if again.is_some() { Carried::Again } else { Carried::Done };
             if again.is_some() {
                 self.raise(again);

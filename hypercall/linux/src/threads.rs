@@ -32,6 +32,7 @@ impl Join for Started {
             && let Some(lane) = lane::if_any(&shared)
         {
             // The thread ahead may wait for one of these.
+            lane.wake_deferred();
             shared.hand_over(&lane);
         }
         // How it ended is its own affair: a kernel catches its panics itself.
@@ -59,6 +60,9 @@ impl Threads for Linux {
     }
 
     fn yield_now(&self) {
+        if let Some(lane) = lane::if_any(&self.shared) {
+            lane.wake_deferred();
+        }
         thread::yield_now();
     }
 }

@@ -61,7 +61,9 @@ fn one(
     up: impl FnOnce(&dyn Guest) -> Carried,
 ) {
     lane.count();
-    if let Some(again) = visit(guest, up) {
+    let again = visit(guest, up);
+    lane.wake_deferred();
+    if let Some(again) = again {
         shared.requeue(again);
     }
 }

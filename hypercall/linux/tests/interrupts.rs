@@ -290,3 +290,61 @@ fn joining_hands_over_what_was_raised() {
     host.raise_local(fake);
     thread.join(&proof());
 }
+
+/// A thread that says so when its word has changed.
+fn sleeper(
+    host: &Arc<Linux>,
+    word: &Arc<AtomicU32>,
+    awake: &Arc<AtomicU32>,
+) -> thread::JoinHandle<()> {
+    let (host, word, awake) = (host.clone(), word.clone(), awake.clone());
+    thread::spawn(move || {
+        while word.load(Ordering::Acquire) == 0 {
+            host.wait(&proof(), &word, 0, None);
+        }
+        awake.store(1, Ordering::Release);
+        host.wake(&awake, 1);
+    })
+}
+
+#[test]
+fn who_is_woken_by_a_visit_wakes_when_it_is_over() {
+    for raise in [Interrupts::raise, Interrupts::raise_local] {
+        let host = Linux::new();
+        let (word, awake) = (Arc::new(AtomicU32::new(0)), Arc::default());
+        let thread = sleeper(&host, &word, &awake);
+        let theirs = Arc::downgrade(&host);
+        let guest = Fake::doing(move |_| {
+            word.store(1, Ordering::Release);
+            // Several times: once is enough.
+            (0..3).for_each(|_| theirs.upgrade().unwrap().wake(&word, 1));
+            Carried::Done
+        });
+        raise(&*host, guest);
+        host.carry(&proof());
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn a_visit_may_wait_for_whom_it_woke() {
+    for raise in [Interrupts::raise, Interrupts::raise_local] {
+        let host = Linux::new();
+        let (word, awake) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let thread = sleeper(&host, &word, &awake);
+        let theirs = Arc::downgrade(&host);
+        // As the end of a kernel from inside its own visit does.
+        let guest = Fake::doing(move |_| {
+            let host = theirs.upgrade().unwrap();
+            word.store(1, Ordering::Release);
+            host.wake(&word, 1);
+            while awake.load(Ordering::Acquire) == 0 {
+                host.wait(&proof(), &awake, 0, None);
+            }
+            Carried::Done
+        });
+        raise(&*host, guest);
+        host.carry(&proof());
+        thread.join().unwrap();
+    }
+}

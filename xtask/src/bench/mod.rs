@@ -8,9 +8,11 @@ mod core;
 mod figures;
 pub mod netns;
 mod record;
+mod remote;
 
 use anyhow::{Result, bail};
 
+use crate::progress::Bar;
 use crate::workspace::Workspace;
 pub use record::Record;
 
@@ -33,15 +35,18 @@ pub struct Arguments {
 enum Group {
     /// Boot, system calls, clusters of kernels
     Core,
+    /// What crosses between processes
+    Remote,
 }
 
 /// Measures and prints.
 pub fn main(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    let groups = arguments.group.map_or(vec![Group::Core], |group| vec![group]);
+    let groups = arguments.group.map_or(vec![Group::Core, Group::Remote], |group| vec![group]);
     let mut records = Vec::new();
     for group in groups {
         records.extend(match group {
             Group::Core => core::run(workspace)?,
+            Group::Remote => remote::run(workspace)?,
         });
     }
     if arguments.json {
@@ -55,4 +60,44 @@ pub fn main(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         bail!("not measured: {}; the reasons are in the output", failed.join(", "));
     }
     Ok(())
+}
+
+/// A part of a group: the ids that it measures, and how.
+type Part<'a> = (&'a [&'a str], Box<dyn Fn() -> Result<Vec<Record>> + 'a>);
+
+/// Measures all parts. What fails becomes a record that says why, and the rest goes on.
+fn gather(parts: &[Part<'_>]) -> Vec<Record> {
+    let mut bar = Bar::new("measuring", parts.len() as u64);
+    let mut records = Vec::new();
+    for (ids, measure) in parts {
+        let (found, why) = match measure() {
+            Ok(found) => (found, "its program did not report it".to_owned()),
+            Err(error) => (Vec::new(), format!("{error:#}")),
+        };
+        let missing = ids.iter().filter(|id| !found.iter().any(|record| record.id == **id));
+        let missing: Vec<Record> = missing.map(|id| Record::failed(id, &why)).collect();
+        records.extend(found);
+        records.extend(missing);
+        bar.step();
+    }
+    records
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_is_reported_and_the_rest_goes_on() {
+        let parts: Vec<Part<'_>> = vec![
+            (&["a", "b"], Box::new(|| anyhow::bail!("no disk"))),
+            (&["c", "d"], Box::new(|| Ok(vec![Record::new("c", "x", "s", 1.0, 1.0, "y")]))),
+        ];
+        let records = gather(&parts);
+        let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
+        assert_eq!(ids, ["a", "b", "c", "d"]);
+        assert_eq!(records[0].reason.as_deref(), Some("no disk"));
+        assert_eq!(records[2].value, Some(1.0));
+        assert_eq!(records[3].value, None);
+    }
 }

@@ -73,10 +73,12 @@ fn look(file: &OwnedFd) -> Result<Found, FileError> {
     let mut bytes = [0; SLOTS_AT + 1];
     let there = read(file, &mut bytes).map_err(|_| FileError::Io)?;
     let bytes = bytes.get(..there).unwrap_or_default();
-    // Before the magic number is there, the other fields may be: who writes them may die.
+    // Before the magic number is there, the other fields may be: who writes them may die. And
+    // members of a bus that was cut to nothing may have left something on the second page.
     let zero = |mut bytes: core::slice::Iter<'_, u8>| bytes.all(|byte| *byte == 0);
     let (magic, rest) = bytes.split_at(there.min(8));
     let rest = rest.get(size_of::<[u64; 8]>() - 8..).unwrap_or_default();
+    let rest = rest.get(..PAGE - size_of::<[u64; 8]>()).unwrap_or(rest);
     if there <= SLOTS_AT && zero(magic.iter()) && zero(rest.iter()) {
         return Ok(Found::Nothing);
     }

@@ -139,7 +139,7 @@ struct Heard {
 
 fn run(shared: &Shared, proof: &Offcpu) {
     let mut heard: Vec<Heard> = Vec::new();
-    let mut known = None;
+    let (mut known, mut words) = (None, Vec::new());
     loop {
         let changes = shared.changes.load(Ordering::SeqCst);
         if known != Some(changes) {
@@ -160,7 +160,7 @@ fn run(shared: &Shared, proof: &Offcpu) {
             Look::Gone => false,
         });
         if quiet {
-            sleep(&shared.changes, changes, &heard);
+            sleep(&mut words, &shared.changes, changes, &heard);
         }
     }
 }
@@ -201,8 +201,8 @@ impl Heard {
 }
 
 /// Sleeps until a doorbell or the list changes. May return early.
-fn sleep(changes: &AtomicU32, seen: u32, heard: &[Heard]) {
-    let mut words = Vec::with_capacity(heard.len() + 1);
+fn sleep(words: &mut Vec<Wait>, changes: &AtomicU32, seen: u32, heard: &[Heard]) {
+    words.clear();
     words.push(word(changes, seen, WaitFlags::SIZE_U32 | WaitFlags::PRIVATE));
     for member in heard {
         if let (Some(slot), Some(last)) = (member.ear.slot(), member.last) {
@@ -210,7 +210,7 @@ fn sleep(changes: &AtomicU32, seen: u32, heard: &[Heard]) {
         }
     }
     // A word that has changed, a signal, a page that is gone: the caller looks again either way.
-    let _ = futex::waitv(&words, WaitvFlags::empty(), None, ClockId::Monotonic);
+    let _ = futex::waitv(words, WaitvFlags::empty(), None, ClockId::Monotonic);
 }
 
 /// Whether the system can wait on several words.
