@@ -28,6 +28,7 @@ fn main() {
             }
         }
         Ok("fork") => fork_part(),
+        Ok("silent") => silent_part(),
         Ok("exec") => exec_part(),
         Ok("executed") => executed_part(),
         Ok("signal") => signal_part(),
@@ -39,6 +40,7 @@ fn main() {
 
 const TESTS: &[(&str, fn())] = &[
     ("fork_makes_a_process_of_its_own", fork),
+    ("a_child_that_says_nothing_is_a_client_of_its_own", silent),
     ("exec_keeps_the_process", exec),
     ("a_signal_cancels_a_call", signal),
     ("die_exits", die),
@@ -107,14 +109,43 @@ fn fork_part() {
         Fork::Parent(child) => {
             assert_eq!(client.getpid().unwrap(), 1);
             drop(client);
-            let child = rustix::process::Pid::from_raw(child as i32);
-            let (_, status) =
-                rustix::process::waitpid(child, rustix::process::WaitOptions::empty())
-                    .unwrap()
-                    .unwrap();
-            assert_eq!(status.exit_status(), Some(0));
+            wait_for(child as i32);
         }
     }
+}
+
+fn silent() {
+    let server = Server::new();
+    let child = part("silent", &server);
+    let mut parent = server.welcome(1);
+    let mut forked = server.accept();
+    assert_eq!(forked.welcome(2), How::Guest);
+    let parked = forked.call();
+    assert!(
+        parent.read().is_none(),
+        "the parent's ends with the parent, and nothing was said on it"
+    );
+    forked.answer(parked.request, 5, &[]);
+    assert!(forked.read().is_none());
+    ends_well(child);
+}
+
+fn silent_part() {
+    let client = Client::from_env().unwrap();
+    // SAFETY: this program has one thread.
+    match unsafe { libc::fork() } {
+        0 => assert_eq!(client.call(PARK, &mut []).unwrap(), 5),
+        child => {
+            drop(client);
+            wait_for(child);
+        }
+    }
+}
+
+fn wait_for(child: i32) {
+    let child = rustix::process::Pid::from_raw(child);
+    let done = rustix::process::waitpid(child, rustix::process::WaitOptions::empty());
+    assert_eq!(done.unwrap().unwrap().1.exit_status(), Some(0));
 }
 
 fn exec() {
@@ -122,18 +153,7 @@ fn exec() {
     let child = part("exec", &server);
     let mut peer = server.accept();
     assert_eq!(peer.welcome(3), How::Guest);
-    // It asks until we have the call that waits.
-    let mut parked = None;
-    let parked = loop {
-        match (peer.call(), parked.take()) {
-            (call, Some(parked)) => {
-                peer.answer(call.request, 1, &[]);
-                break parked;
-            }
-            (call, None) if call.number == PARK => parked = Some(call),
-            (call, None) => peer.answer(call.request, 0, &[]),
-        }
-    };
+    let parked = first_parked(&mut peer);
     // All calls end first. One that was about to be sent may be told twice.
     loop {
         let (header, body) = peer.read().unwrap();
@@ -180,20 +200,48 @@ fn executed_part() {
     assert_eq!(Client::from_env().unwrap().pid(), 4);
 }
 
-fn signal() {
-    let server = Server::new();
-    let child = part("signal", &server);
-    let mut peer = server.welcome(1);
-    let parked = peer.call();
-    let pid = rustix::process::Pid::from_child(&child);
-    // The call may not be waited for yet: signals come until one counts.
+/// Answers calls until one is to wait, and until somebody has asked after that.
+fn first_parked(peer: &mut support::Peer) -> support::Call {
+    let mut parked = None;
+    loop {
+        match (peer.call(), parked.take()) {
+            (call, Some(parked)) => {
+                peer.answer(call.request, 1, &[]);
+                return parked;
+            }
+            (call, None) if call.number == PARK => parked = Some(call),
+            (call, None) => peer.answer(call.request, 0, &[]),
+        }
+    }
+}
+
+/// Sends signals until the client says something.
+fn signal_until_it_speaks(child: &Child, peer: &support::Peer) {
+    let pid = rustix::process::Pid::from_child(child);
     while nothing_to_read(&peer.stream) {
         rustix::process::kill_process(pid, rustix::process::Signal::USR1).unwrap();
         thread::yield_now();
     }
+}
+
+fn signal() {
+    let server = Server::new();
+    let child = part("signal", &server);
+    let mut peer = server.welcome(1);
+    // The first thread reads for both; the signal is for the second one.
+    let other = first_parked(&mut peer);
+    let ours = peer.call();
+    signal_until_it_speaks(&child, &peer);
     let (header, _) = peer.read().unwrap();
-    assert_eq!((header.kind, header.request), (Kind::Cancel, parked.request));
-    peer.answer(parked.request, -4, &[]);
+    assert_eq!((header.kind, header.request), (Kind::Cancel, ours.request));
+    peer.answer(ours.request, -4, &[]);
+    peer.answer(other.request, 5, &[]);
+    // Now the one that the signal is for reads for itself.
+    let ours = peer.call();
+    signal_until_it_speaks(&child, &peer);
+    let (header, _) = peer.read().unwrap();
+    assert_eq!((header.kind, header.request), (Kind::Cancel, ours.request));
+    peer.answer(ours.request, -4, &[]);
     assert!(peer.read().is_none());
     ends_well(child);
 }
@@ -212,8 +260,24 @@ fn signal_part() {
         libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut());
     }
     let client = Client::from_env().unwrap();
-    let error = client.call(PARK, &mut []).unwrap_err();
-    assert_eq!(error.raw_os_error(), Some(EINTR));
+    let other = client.clone();
+    let other = thread::spawn(move || {
+        // SAFETY: a set of signals is filled and used.
+        unsafe {
+            let mut all: libc::sigset_t = std::mem::zeroed();
+            libc::sigfillset(&mut all);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &all, std::ptr::null_mut());
+        }
+        other.call(PARK, &mut []).unwrap()
+    });
+    while client.getpid().unwrap() == 0 {}
+    let interrupted = || {
+        let error = client.call(PARK, &mut []).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(EINTR));
+    };
+    interrupted();
+    assert_eq!(other.join().unwrap(), 5);
+    interrupted();
 }
 
 fn policy_part(retry: Retry) {
