@@ -1,6 +1,6 @@
 //! The memory of requests, as programs lay it out.
 //!
-//! * [`read`], [`write`]: between a request's bytes and one of these.
+//! * [`read()`], [`write()`]: between a request's bytes and one of these.
 //!
 //! Numbers have the machine's byte order, addresses the network's. Any bytes are a value of each
 //! type; what they mean is looked at where they are used.
