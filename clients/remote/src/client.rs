@@ -22,7 +22,8 @@ use rustix::io::Errno;
 use transport::Url;
 use wire::How;
 
-use crate::connection::{Connection, Failed, Welcomed, lock};
+use crate::answer::Failed;
+use crate::connection::{Connection, Welcomed, lock};
 use crate::memory::Memory;
 use crate::retry::{Attempts, Step};
 use crate::{Error, Retry, exec, fork, handshake};

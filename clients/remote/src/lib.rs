@@ -27,6 +27,7 @@
 //!
 //! Locking: `Connection` says it. Sources: the book, section 3.12; PROTOCOL.md of `wire`.
 
+mod answer;
 mod client;
 mod connection;
 mod descriptor;
