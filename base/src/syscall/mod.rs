@@ -16,6 +16,8 @@ use alloc::vec::Vec;
 
 use linkme::distributed_slice;
 
+pub use base_calls::MAX_TRANSFER;
+
 use crate::component::Component;
 use crate::{Cx, Errno, Lwp, NoMemory};
 

@@ -14,7 +14,7 @@
 //! Locking: none of its own. Sources: NetBSD sysctl(3), sysctl(8).
 
 use super::{Listing, Node, SYSCTLS, Value, find, table};
-use crate::syscall::{Arg, SysMemory, number};
+use crate::syscall::{Arg, MAX_TRANSFER, SysMemory, number};
 use crate::vm::KVec;
 use crate::{Cx, Errno, Lwp};
 
@@ -22,8 +22,8 @@ use crate::{Cx, Errno, Lwp};
 pub const NAME_MAX: usize = 255;
 /// The longest value that can be set.
 pub const NEW_MAX: usize = 4096;
-/// The most of a value that is copied: a table may be longer.
-pub const OLD_MAX: usize = 16 << 20;
+/// The most of a value that is copied, as of any call's memory: a table may be longer.
+pub const OLD_MAX: usize = MAX_TRANSFER;
 
 crate::syscalls! {
     static SYSCTL = None, number::SYSCTL, "sysctl",

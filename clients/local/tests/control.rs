@@ -276,6 +276,22 @@ fn link_addresses_are_set_shown_and_forgotten() {
 }
 
 #[test]
+fn static_link_addresses_have_a_limit() {
+    programs(|p| {
+        plug(p, "shmif0", "link", [10, 0, 0, 1]);
+        let set = |p: &mut Program, n: u16| {
+            let [high, low] = n.to_be_bytes();
+            make(p, SIOCSARP, &arp([10, 9, high, low], [2, 0, 0, 0, 0, 9], 4, "shmif0"))
+        };
+        assert!((1..=512).all(|n| set(p, n).is_ok()));
+        assert_eq!(set(p, 513), Err(Errno::NoBuffers));
+        assert_eq!(set(p, 512), Ok(()), "one of them again");
+        assert_eq!(ask(p, SIOCFLUSHARP, &[0; 4]), Ok(512_u32.to_ne_bytes().to_vec()));
+        assert_eq!(set(p, 513), Ok(()));
+    });
+}
+
+#[test]
 fn what_waited_for_a_link_address_goes_once_it_is_set() {
     on_sims(|sim| {
         let kernels = [boot(&(sim.clone() as _)), boot(&(sim.clone() as _))];

@@ -25,7 +25,7 @@ use wire::How;
 use crate::connection::{Connection, Failed, Welcomed, lock};
 use crate::memory::Memory;
 use crate::retry::{Attempts, Step};
-use crate::{Error, Retry, exec, handshake};
+use crate::{Error, Retry, exec, fork, handshake};
 
 /// An argument of a call.
 #[derive(Debug)]
@@ -117,6 +117,7 @@ impl Builder {
     }
 
     fn client(self, url: Url, name: String, welcomed: Welcomed) -> Client {
+        fork::watch();
         let current = Mutex::new(Arc::new(Connection::new(welcomed, 1)));
         let (retry, timeout) = (Mutex::new(self.retry), self.timeout);
         let reconnecting = Mutex::default();
@@ -215,6 +216,7 @@ impl Client {
         generation: Option<u64>,
         mut ask: impl FnMut(&Connection) -> Result<R, Failed>,
     ) -> io::Result<R> {
+        let mut reconnected = false;
         loop {
             let connection = self.connection();
             if generation.is_some_and(|generation| generation != connection.generation) {
@@ -224,9 +226,18 @@ impl Client {
                 Ok(answer) => return Ok(answer),
                 Err(Failed::Errno(e)) => return Err(io::Error::from_raw_os_error(e)),
                 Err(Failed::Lost) => return Err(Errno::NOTCONN.into()),
+                // A server that welcomes and dies, again and again, is given up too.
+                Err(Failed::Unsent) if reconnected && self.retry() == Retry::Once => {
+                    return Err(Errno::NOTCONN.into());
+                }
                 Err(Failed::Unsent) => self.reconnect(&connection)?,
             }
+            reconnected = true;
         }
+    }
+
+    fn retry(&self) -> Retry {
+        *lock(&self.shared.retry)
     }
 
     /// Replaces a connection that has ended, unless somebody has done so.
@@ -236,7 +247,7 @@ impl Client {
         if !Arc::ptr_eq(&self.connection(), ended) {
             return Ok(());
         }
-        let mut attempts = Attempts::new(*lock(&shared.retry), Instant::now());
+        let mut attempts = Attempts::new(self.retry(), Instant::now());
         loop {
             let (line, step) = attempts.next(Instant::now());
             line.into_iter().for_each(tell);
@@ -249,8 +260,8 @@ impl Client {
             let attempt = handshake::connect(&shared.url, How::Guest, &shared.name, deadline);
             if let Ok(welcomed) = attempt {
                 attempts.succeeded().into_iter().for_each(tell);
-                self.replace(welcomed, false);
-                return Ok(());
+                let before = self.replace(welcomed, false);
+                return if before.is_parents() { fork::let_go(&before) } else { Ok(()) };
             }
         }
     }

@@ -23,6 +23,7 @@ use wire::{
     SEGMENT_HEAD_LEN, Segment, Syscall,
 };
 
+use crate::fork;
 use crate::memory::{Fault, Memory, Message};
 use crate::requests::{NoTicket, Requests, Ticket, Turn};
 use crate::stream::{Ended, Reader, Unsent, Writer, hang_up};
@@ -59,6 +60,8 @@ pub(crate) struct Connection {
     pub(crate) pid: u32,
     /// The kernel's name.
     pub(crate) kernel: String,
+    /// How often this process and its parents had forked.
+    forks: u32,
     /// Whether it is authenticated.
     pub(crate) sealed: bool,
     calls: Vec<Description>,
@@ -131,6 +134,7 @@ impl Connection {
             generation,
             pid: welcomed.pid,
             kernel: welcomed.kernel,
+            forks: fork::count(),
             sealed: welcomed.sealed,
             calls: welcomed.calls,
             requests: Mutex::default(),
@@ -148,10 +152,19 @@ impl Connection {
 
     /// Whether it is of no use any more.
     pub(crate) fn has_ended(&self) -> bool {
-        lock(&self.requests).has_ended()
+        self.is_parents() || lock(&self.requests).has_ended()
+    }
+
+    /// Whether this is a child that was forked without a word: the connection is its parent's, and
+    /// is not touched.
+    pub(crate) fn is_parents(&self) -> bool {
+        self.forks != fork::count()
     }
 
     fn begin(&self) -> Result<Ticket, Failed> {
+        if self.is_parents() {
+            return Err(Failed::Unsent);
+        }
         lock(&self.requests).begin(std::thread::current().id()).map_err(|none| match none {
             NoTicket::Ended => Failed::Unsent,
             NoTicket::Busy => Errno::AGAIN.into(),
@@ -463,6 +476,9 @@ impl Connection {
 
     /// Sends a message; there may be no answer.
     pub(crate) fn tell(&self, kind: Kind, request: u64, body: &[u8]) -> Result<(), Failed> {
+        if self.has_ended() {
+            return Err(Failed::Unsent);
+        }
         let header = Header::new(kind, request, body.len()).to_bytes();
         let mut message = Message::new();
         message.bytes(&header);

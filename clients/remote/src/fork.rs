@@ -3,6 +3,9 @@
 //! The kernel copies the process first, under a cookie; the child then connects anew and says the
 //! cookie. Parent and child never share a connection.
 //!
+//! A child that was forked without a word does not touch its parent's connection: it is a new client
+//! from its first call on, if the policy lets it reconnect.
+//!
 //! * [`Client::fork`] does all of it.  * [`Client::prefork`], [`Client::fork_init`] and
 //!   [`Client::fork_cancel`] are its parts, for programs that fork in ways of their own.
 //!
@@ -12,11 +15,13 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::io::Errno;
 use wire::{COOKIE_LEN, How, Kind, Refused};
 
-use crate::connection::lock;
+use crate::connection::{Connection, lock};
 use crate::{Client, Error, handshake};
 
 /// What a child says to become the copy of its parent's process. It is good for a minute.
@@ -36,6 +41,41 @@ pub enum Fork {
     Parent(u32),
     /// The child, connected.
     Child,
+}
+
+/// Lets a parent's connection go. A thread of the parent's may have been using it, and will never
+/// close it here: another socket takes its place, one without an other end.
+pub(crate) fn let_go(parents: &Connection) -> io::Result<()> {
+    let (dead, _) = UnixStream::pair()?;
+    let (dead, parents) = (dead.as_raw_fd(), parents.as_fd().as_raw_fd());
+    // SAFETY: the descriptor belongs to the connection and stays open, so nobody loses it; it is
+    // another socket from now on, as if the server had hung up.
+    match unsafe { libc::dup3(dead, parents, libc::O_CLOEXEC) } {
+        0.. => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// How often this process and its parents have forked, as far as anybody wanted to know.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn forked() {
+    FORKS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How often this process and its parents have forked.
+pub(crate) fn count() -> u32 {
+    FORKS.load(Ordering::Relaxed)
+}
+
+/// Begins to count.
+pub(crate) fn watch() {
+    static WATCH: Once = Once::new();
+    WATCH.call_once(|| {
+        // SAFETY: the handler adds to a number, which a child may do. If there is no memory for
+        // it, forks without a word are not noticed.
+        unsafe { libc::pthread_atfork(None, None, Some(forked)) };
+    });
 }
 
 impl Client {
@@ -69,14 +109,7 @@ impl Client {
         let how = How::Fork(cookie.0);
         let welcomed = handshake::connect(&shared.url, how, &shared.name, self.deadline())?;
         let parents = self.replace(welcomed, true);
-        // A thread of the parent's may have been using it, and will never let it go here: another
-        // socket takes its place, one without an other end.
-        let (dead, _) = UnixStream::pair().map_err(Error::Io)?;
-        // SAFETY: the descriptor belongs to the connection and stays open, so nobody loses it; it
-        // is another socket from now on, as if the server had hung up.
-        let done =
-            unsafe { libc::dup3(dead.as_raw_fd(), parents.as_fd().as_raw_fd(), libc::O_CLOEXEC) };
-        if done < 0 { Err(Error::Io(io::Error::last_os_error())) } else { Ok(()) }
+        let_go(&parents).map_err(Error::Io)
     }
 
     /// Forks. If the child cannot become the copy, it says why and exits with status 1.

@@ -18,6 +18,9 @@ use crate::connection::Welcomed;
 use crate::memory::Message;
 use crate::stream::{Ended, Reader, Unsent, Writer};
 
+/// The longest name: a Hello has 26 bytes beside it.
+const MAX_NAME: usize = wire::MAX_HELLO - HEADER_LEN - 26;
+
 /// Connects to the server at `url` and becomes a process of its kernel.
 pub(crate) fn connect(
     url: &Url,
@@ -44,7 +47,7 @@ pub(crate) fn greet(
     let (mut writer, mut reader) = (Writer::new(sealer), Reader::new(opener));
     let mut hello = vec![0; HEADER_LEN];
     // What does not fit of a name is left away.
-    let name = name.get(..name.floor_char_boundary(255)).unwrap_or_default();
+    let name = name.get(..name.floor_char_boundary(MAX_NAME)).unwrap_or_default();
     let Ok(()) = Hello { version: wire::VERSION, how, name }.write(&mut hello);
     let header = Header::new(Kind::Hello, 1, hello.len() - HEADER_LEN);
     hello.splice(..HEADER_LEN, header.to_bytes());

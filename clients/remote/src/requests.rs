@@ -160,7 +160,10 @@ impl Requests {
         Turn::Wait(slot.word.load(Ordering::Relaxed))
     }
 
-    fn wake(slot: &Slot) {
+    /// Wakes the owner of a request. It has something to do now, and is not to be chosen to lead: it
+    /// might go with its answer, and nobody would.
+    fn wake(slot: &mut Slot) {
+        slot.waits = false;
         slot.word.fetch_add(1, Ordering::Relaxed);
         // It fails only for addresses that are none.
         let _ = futex::wake(&slot.word, futex::Flags::PRIVATE, 1);
@@ -212,7 +215,7 @@ impl Requests {
     pub(crate) fn end(&mut self) {
         self.ended = true;
         self.led = false;
-        self.slots.iter().filter(|slot| slot.number != 0).for_each(Self::wake);
+        self.slots.iter_mut().filter(|slot| slot.number != 0).for_each(Self::wake);
     }
 
     /// Whether nothing comes any more.
@@ -227,5 +230,78 @@ impl Requests {
             .iter()
             .filter(|slot| slot.number != 0 && (thread.is_none() || slot.thread == thread));
         these.map(|slot| slot.number).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begin(requests: &mut Requests) -> Ticket {
+        requests.begin(std::thread::current().id()).ok().unwrap()
+    }
+
+    /// Three requests: the first leads, the others wait.
+    fn three() -> (Requests, [Ticket; 3]) {
+        let mut requests = Requests::default();
+        let tickets = [(); 3].map(|()| begin(&mut requests));
+        assert!(matches!(requests.turn(&tickets[0]), Turn::Lead));
+        assert!(matches!(requests.turn(&tickets[1]), Turn::Wait(0)));
+        assert!(matches!(requests.turn(&tickets[2]), Turn::Wait(0)));
+        (requests, tickets)
+    }
+
+    fn word(ticket: &Ticket) -> u32 {
+        ticket.word.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn who_has_an_answer_is_not_chosen_to_lead() {
+        let (mut requests, [first, second, third]) = three();
+        requests.deliver(second.number, Kind::Return, vec![1]).unwrap();
+        requests.step_down();
+        requests.finish(&first);
+        assert_eq!((word(&second), word(&third)), (1, 1), "one for its answer, one to lead");
+        assert!(matches!(requests.turn(&second), Turn::Answer(Kind::Return, _)));
+        assert!(matches!(requests.turn(&third), Turn::Lead));
+    }
+
+    #[test]
+    fn whoever_comes_first_leads_and_the_other_waits_again() {
+        let (mut requests, [first, second, third]) = three();
+        requests.step_down();
+        assert_eq!((word(&second), word(&third)), (1, 0));
+        assert!(matches!(requests.turn(&first), Turn::Lead));
+        assert!(matches!(requests.turn(&second), Turn::Wait(1)));
+        requests.step_down();
+        assert_eq!((word(&second), word(&third)), (1, 1), "the one that has waited longer");
+    }
+
+    #[test]
+    fn what_nobody_asked_for_makes_no_sense() {
+        let (mut requests, [first, second, _third]) = three();
+        let mut deliver = |number| requests.deliver(number, Kind::Return, Vec::new());
+        assert_eq!(deliver(0), Err(Ended::Malformed));
+        assert_eq!(deliver(second.number + (1 << SLOT_BITS)), Err(Ended::Malformed));
+        assert_eq!(deliver(second.number), Ok(()));
+        assert_eq!(deliver(second.number), Err(Ended::Malformed), "twice");
+        requests.finish(&first);
+        assert_eq!(requests.deliver(first.number, Kind::Return, Vec::new()), Err(Ended::Malformed));
+        assert_ne!(begin(&mut requests).number, first.number);
+    }
+
+    #[test]
+    fn there_is_a_limit_and_an_end() {
+        let mut requests = Requests::default();
+        let all: Vec<_> = (0..wire::MAX_REQUESTS).map(|_| begin(&mut requests)).collect();
+        let thread = std::thread::current().id();
+        assert!(matches!(requests.begin(thread), Err(NoTicket::Busy)));
+        assert_eq!(requests.of_thread(Some(thread)).len(), wire::MAX_REQUESTS);
+        requests.finish(&all[7]);
+        requests.begin(thread).ok().unwrap();
+        requests.end();
+        assert!(matches!(requests.begin(thread), Err(NoTicket::Ended)));
+        assert!(matches!(requests.turn(&all[0]), Turn::Ended));
+        assert_eq!(word(&all[0]), 1);
     }
 }

@@ -38,6 +38,16 @@ fn a_client_is_a_process() {
 }
 
 #[test]
+fn a_long_name_is_cut() {
+    let server = Server::new();
+    thread::scope(|scope| {
+        scope.spawn(|| server.welcome(7).serve(7));
+        let url = server.url().parse().unwrap();
+        Client::builder().name("ä".repeat(300)).connect(&url).unwrap();
+    });
+}
+
+#[test]
 fn memory_travels() {
     with_kernel(|client| {
         for len in [0, 1, 100, 5000, 16 << 10, 64 << 10, 1 << 20] {

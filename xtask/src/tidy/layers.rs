@@ -107,6 +107,10 @@ fn path_follows(source: &super::source::Source, token: &super::source::Token) ->
 }
 
 fn may_depend(from: &str, to: &str) -> bool {
+    // A place that is named with nothing to depend on gets nothing from a row with a star either.
+    if TABLE.iter().any(|(place, allowed)| *place == from && allowed.is_empty()) {
+        return false;
+    }
     TABLE.iter().any(|(place, allowed)| {
         matches(place, from).is_some_and(|name| {
             allowed.iter().any(|pattern| {

@@ -11,12 +11,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use wire::{Arg, Description, HEADER_LEN, Header, Hello, How, Kind, Return, Segment, Syscall};
 
-/// Answers its number of bytes: the sum of the memory that it reads, `args[1]` long.
-pub const SUM: u32 = 1;
+/// As write(2).
+pub const WRITE: u32 = 1;
+/// Answers the sum of the memory that it reads, `args[1]` long.
+pub const SUM: u32 = 6;
 /// Fills memory of `args[2]` bytes with `args[3]`.
 pub const FILL: u32 = 2;
 /// Waits until it is cancelled.
-pub const PARK: u32 = 3;
+pub const PARK: u32 = 5;
 /// Takes anything, and asks for it.
 pub const OPAQUE: u32 = 4;
 /// Answers the number of this process.
@@ -26,10 +28,11 @@ pub const GETPID: u32 = 39;
 pub fn calls() -> Vec<Description> {
     let v = Arg::Value;
     vec![
-        Description { number: SUM, args: [Arg::In(1), v, v, v, v, v] },
+        Description { number: WRITE, args: [v, Arg::In(2), v, v, v, v] },
         Description { number: FILL, args: [v, Arg::Out(2), v, v, v, v] },
-        Description { number: PARK, args: [v; 6] },
         Description { number: OPAQUE, args: [Arg::Opaque, v, v, v, v, v] },
+        Description { number: PARK, args: [v; 6] },
+        Description { number: SUM, args: [Arg::In(1), v, v, v, v, v] },
         Description { number: GETPID, args: [v; 6] },
     ]
 }
@@ -133,6 +136,7 @@ impl Peer {
     pub fn welcome(&mut self, pid: u32) -> How {
         let (header, body) = self.read().expect("a Hello");
         assert_eq!(header.kind, Kind::Hello);
+        assert!(header.len as usize <= wire::MAX_HELLO);
         let hello = Hello::parse(&body).unwrap();
         assert_eq!(hello.version, wire::VERSION);
         self.write(Kind::Welcome, header.request, &welcome_body(pid));
@@ -152,11 +156,13 @@ impl Peer {
 
     /// A small kernel; ends with its client.
     pub fn serve(mut self, pid: u32) {
+        let mut parked = std::collections::HashSet::new();
         while let Some((header, body)) = self.read() {
             match header.kind {
                 Kind::Syscall => {
                     let call = parse_call(header, &body);
                     match call.number {
+                        WRITE => self.answer(call.request, call.args[2] as i64, &[]),
                         SUM => {
                             let sum: u64 =
                                 call.memory.iter().flat_map(|m| &m.1).map(|b| u64::from(*b)).sum();
@@ -169,13 +175,21 @@ impl Peer {
                             self.answer(call.request, data.len() as i64, some);
                         }
                         GETPID => self.answer(call.request, pid.into(), &[]),
-                        PARK => {}
+                        PARK => drop(parked.insert(call.request)),
                         other => panic!("call {other}"),
                     }
                 }
-                Kind::Cancel => self.answer(header.request, -4, &[]),
+                Kind::Cancel if parked.remove(&header.request) => {
+                    self.answer(header.request, -4, &[]);
+                }
+                // It has been answered.
+                Kind::Cancel => {}
                 Kind::Prefork => self.write(Kind::Cookie, header.request, &[7; 16]),
                 Kind::Unfork => {}
+                Kind::Hello => {
+                    assert_eq!(Hello::parse(&body).unwrap().how, How::Exec);
+                    self.write(Kind::Welcome, header.request, &welcome_body(pid));
+                }
                 other => panic!("{other:?}"),
             }
         }
