@@ -20,3 +20,13 @@ fn a_group_that_there_is_not_is_an_error() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("cores"));
 }
+
+#[test]
+fn a_ping_between_two_processes() {
+    let bench = env!("CARGO_BIN_EXE_bench");
+    let output = Command::new(bench).args(["remote", "--json"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(value[0]["id"], "bus.ping");
+    assert!(value[0]["value"].as_f64().unwrap() > 0.0);
+}
