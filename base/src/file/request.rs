@@ -1,6 +1,6 @@
 //! Numbers of ioctl requests that say how much memory goes which way.
 //!
-//! * [`none`], [`write`], [`read`], [`read_write`]: Linux's _IO, _IOW, _IOR and _IOWR. As there,
+//! * [`none`], [`write()`], [`read`], [`read_write`]: Linux's _IO, _IOW, _IOR and _IOWR. As there,
 //!   *write* means that the caller's memory is read.
 //!
 //! Locking: none; numbers only. Sources: Linux asm-generic/ioctl.h (x86-64).
