@@ -152,7 +152,7 @@ struct Shared {
 const NOWHERE: u16 = u16::MAX;
 
 /// Numbers above are not served.
-const MAX_NUMBER: u32 = 511;
+pub const MAX_NUMBER: u32 = 511;
 
 impl Table {
     /// The table for `components`.

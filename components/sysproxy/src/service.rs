@@ -4,7 +4,7 @@
 
 use alloc::sync::Arc;
 
-use base::syscall::{Arg, describe};
+use base::syscall::{Arg, MAX_NUMBER, describe};
 use base::{Errno, Handle, Lwp, NoMemory};
 use wire::Out;
 
@@ -38,9 +38,6 @@ impl Service {
         }
     }
 }
-
-/// The highest number that a call may have.
-const MAX_NUMBER: u32 = 511;
 
 /// Describes all calls that the kernel serves.
 pub(crate) fn describe_all(
