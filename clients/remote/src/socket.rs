@@ -317,3 +317,47 @@ macro_rules! socket_methods {
     };
 }
 pub(crate) use socket_methods;
+
+/// Methods of sockets whose messages go to hosts, not to ports.
+macro_rules! host_methods {
+    ($name:ident) => {
+        impl $name {
+            /// Sends from `addr`, and receives what is sent there.
+            pub fn bind(&self, addr: std::net::Ipv4Addr) -> std::io::Result<()> {
+                self.0.bind(std::net::SocketAddr::from((addr, 0)))
+            }
+
+            /// Gives the socket a peer: it hears no other, and `send` sends there.
+            pub fn connect(&self, to: std::net::Ipv4Addr) -> std::io::Result<()> {
+                self.0.connect(std::net::SocketAddr::from((to, 0)))
+            }
+
+            /// Sends a message to the peer.
+            pub fn send(&self, message: &[u8]) -> std::io::Result<usize> {
+                self.0.send(message, None)
+            }
+
+            /// Sends a message to `to`.
+            pub fn send_to(
+                &self,
+                message: &[u8],
+                to: std::net::Ipv4Addr,
+            ) -> std::io::Result<usize> {
+                self.0.send(message, Some(std::net::SocketAddr::from((to, 0))))
+            }
+
+            /// Receives a message, its headers first as the type says.
+            pub fn recv(&self, buf: &mut [u8]) -> std::io::Result<usize> {
+                Ok(self.0.recv(buf, 0)?.len)
+            }
+
+            /// The same, with its sender.
+            pub fn recv_from(&self, buf: &mut [u8]) -> std::io::Result<(usize, std::net::IpAddr)> {
+                let got = self.0.recv_from(buf, 0)?;
+                let unknown = std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+                Ok((got.len, got.from.map_or(unknown, |from| from.ip())))
+            }
+        }
+    };
+}
+pub(crate) use host_methods;
