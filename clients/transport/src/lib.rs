@@ -2,6 +2,7 @@
 //!
 //! * [`Url`]: where a server is: `unix://path`, `tcp://host:port`.
 //! * [`connect`]: the client's end.  * [`Listener`]: the server's.  * [`Peer`]: who connected.
+//! * [`registry`]: which servers are running.
 //! * [`Key`], [`Sealed`]: authentication and encryption over TCP, for any kind of loop.
 //!
 //! What travels in a stream is the business of `wire`.
@@ -14,6 +15,7 @@ mod connect;
 mod error;
 mod key;
 mod listener;
+pub mod registry;
 mod sealed;
 mod socket_file;
 mod tcp;
