@@ -40,6 +40,8 @@ fn main() -> ExitCode {
     let daemon = Daemon {
         program: &program,
         url: &arguments.url,
+        kernel: &name,
+        components: &components,
         foreground: arguments.foreground,
         mode: arguments.mode,
         allow_unauthenticated_anywhere: arguments.allow_unauthenticated_anywhere,

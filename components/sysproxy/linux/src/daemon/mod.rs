@@ -21,8 +21,10 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use rustix::io::Errno;
 use sysproxy::Service;
-use transport::{Key, Listen, Listener, Url};
+use transport::registry::{self, Announced, Entry};
+use transport::{Key, Listen, ListenError, Listener, Url};
 
 use crate::{Bell, Server, Stopped};
 
@@ -33,6 +35,10 @@ pub struct Daemon<'a> {
     pub program: &'a str,
     /// Where clients come in.
     pub url: &'a str,
+    /// What the kernel is called, for those who list servers.
+    pub kernel: &'a str,
+    /// What it is made of, likewise.
+    pub components: &'a [&'a str],
     /// Stay in the foreground.
     pub foreground: bool,
     /// The mode of a unix socket.
@@ -66,7 +72,7 @@ pub fn serve<K>(
                 }
             };
         }
-        Err(error) => return fail(daemon, &format!("no process for the server: {error}")),
+        Err(error) => return fail(daemon, &few(error)),
     };
     match start(daemon, &url, boot) {
         Ok(mut started) => {
@@ -81,6 +87,8 @@ pub fn serve<K>(
 struct Started<K> {
     server: Server,
     _kernel: K,
+    /// Its place in the list of servers, if it could have one.
+    _announced: Option<Announced>,
 }
 
 fn start<K>(
@@ -89,7 +97,7 @@ fn start<K>(
     boot: impl FnOnce(Arc<Bell>) -> Result<Served<K>, String>,
 ) -> Result<Started<K>, String> {
     limits::raise();
-    let stop = signals().map_err(|e| format!("signals cannot be caught: {e}"))?;
+    let stop = signals().map_err(few)?;
     // Before anything is there to be cleaned up.
     let key = url.key().map(Key::load).transpose().map_err(|e| e.to_string())?;
     let how = Listen {
@@ -101,13 +109,30 @@ fn start<K>(
     let (kernel, service) = boot(bell.clone())?;
     let mut server = Server::new(service, bell).map_err(few)?;
     server.stop_on(stop).map_err(few)?;
-    let listener = Listener::listen(url, how).map_err(|e| e.to_string())?;
+    let listener = Listener::listen(url, how).map_err(|e| match e {
+        ListenError::Io { source, .. } if is_few(&source) => few(source),
+        error => error.to_string(),
+    })?;
     if listener.url() != url {
         // The port is the host's choice, and somebody has to know it.
         let _ = writeln!(std::io::stdout(), "{}", listener.url());
     }
+    let announced = announce(daemon, listener.url());
     server.listen(listener, key).map_err(few)?;
-    Ok(Started { server, _kernel: kernel })
+    Ok(Started { server, _kernel: kernel, _announced: announced })
+}
+
+/// Puts the server on the list of those that run. It serves without that, too.
+fn announce(daemon: &Daemon<'_>, url: &Url) -> Option<Announced> {
+    let directory = std::env::current_dir().unwrap_or_default();
+    let announced = registry::announce(&Entry {
+        pid: std::process::id(),
+        url: url.absolute().to_string(),
+        kernel: daemon.kernel.to_owned(),
+        directory: directory.display().to_string(),
+        components: daemon.components.iter().map(|name| (*name).to_owned()).collect(),
+    });
+    announced.map_err(|e| log::warn!("`rump list` will not show this server: {e}")).ok()
 }
 
 impl<K> Started<K> {
@@ -129,14 +154,18 @@ fn signals() -> std::io::Result<OwnedFd> {
     Ok(ours.into())
 }
 
-/// What it means if the first descriptors cannot be had.
+/// What it means if the first descriptors, or a process, cannot be had.
 fn few(error: std::io::Error) -> String {
-    match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
-        Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
-            format!("too few descriptors to serve ({error}); raise the limit (ulimit -n 1024)")
-        }
-        _ => error.to_string(),
+    if is_few(&error) {
+        format!("too few descriptors to serve ({error}); raise the limit (ulimit -n 1024)")
+    } else {
+        format!("the system has no room for a server ({error}); look at its limits (ulimit -a)")
     }
+}
+
+fn is_few(error: &std::io::Error) -> bool {
+    let number = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(number, Some(Errno::MFILE | Errno::NFILE))
 }
 
 fn fail(daemon: &Daemon<'_>, error: &dyn Display) -> ExitCode {
