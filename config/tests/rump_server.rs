@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use remote::{Client, UdpSocket};
+use rustix::process::Signal;
 use server::{Place, halt, within};
 
 const ROUTER: &str = "-lrumpnet -lrumpnet_net -lrumpnet_netinet -lrumpnet_shmif";
@@ -67,7 +68,7 @@ fn it_ends_with_its_halt_and_takes_its_socket_away() {
 
 #[test]
 fn signals_end_it_and_take_its_socket_away() {
-    for signal in ["-TERM", "-INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let place = Place::new();
         place.start("unix://a");
         let _client = place.connect("a");
@@ -84,8 +85,7 @@ fn a_dead_servers_socket_is_replaced_and_a_live_ones_is_not() {
     let error = place.refused("unix://a");
     assert!(error.contains("another server listens on unix://a"), "{error}");
     place.connect("a");
-    place.signal("-KILL");
-    within(10, "the server's death", || Client::connect(&place.url("a")).is_err());
+    place.kill();
     assert!(place.path().join("a").exists());
     place.start("unix://a");
     place.connect("a");

@@ -11,6 +11,7 @@ mod build;
 mod ci;
 mod cluster;
 mod fuzz;
+mod install;
 mod kernels;
 mod progress;
 mod run;
@@ -41,6 +42,7 @@ enum Command {
     Bootstrap(bootstrap::Arguments),
     Cluster(cluster::Arguments),
     Build(build::Arguments),
+    Install(install::Arguments),
     Bench(bench::Arguments),
     Test(test::Arguments),
     Fuzz(fuzz::Arguments),
@@ -84,6 +86,7 @@ fn run_command(workspace: &Workspace, command: &Command) -> Result<()> {
         Command::Bootstrap(arguments) => bootstrap::main(workspace, arguments),
         Command::Cluster(arguments) => cluster::main(workspace, arguments),
         Command::Build(arguments) => build::main(workspace, arguments),
+        Command::Install(arguments) => install::main(workspace, arguments),
         Command::Bench(arguments) => bench::main(workspace, arguments),
         Command::Test(arguments) => test::main(workspace, arguments),
         Command::Fuzz(arguments) => fuzz::main(workspace, arguments),

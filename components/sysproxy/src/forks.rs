@@ -11,8 +11,14 @@ use wire::Cookie;
 /// How long a child may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long it may take when its parent has gone: one that was just forked is on its way.
+const ORPHANED: Duration = Duration::from_secs(10);
+
 /// The most that one session may have.
 const MAX: usize = 16;
+
+/// The most that all may have.
+const MAX_ALL: usize = 1024;
 
 struct Fork {
     cookie: Cookie,
@@ -38,7 +44,8 @@ impl Forks {
     ) -> Result<(), TooMany> {
         let late = self.take_where(|f| f.until <= now);
         let mut forks = self.0.lock();
-        let result = if forks.iter().filter(|f| f.owner == owner).count() < MAX {
+        let own = forks.iter().filter(|f| f.owner == owner).count();
+        let result = if own < MAX && forks.len() < MAX_ALL {
             // A handle, outside; its process is charged.
             forks.push(Fork { cookie, lwp, owner, until: now + PATIENCE });
             Ok(())
@@ -59,6 +66,12 @@ impl Forks {
     /// Session `owner` needs none of its own with this cookie.
     pub(crate) fn cancel(&self, owner: u64, cookie: &Cookie) {
         self.take_where(|f| f.owner == owner && f.cookie == *cookie);
+    }
+
+    /// Session `owner` has ended.
+    pub(crate) fn orphan(&self, owner: u64, now: Instant) {
+        let own = |f: &&mut Fork| f.owner == owner;
+        self.0.lock().iter_mut().filter(own).for_each(|f| f.until = f.until.min(now + ORPHANED));
     }
 
     pub(crate) fn are_there(&self) -> bool {

@@ -217,6 +217,16 @@ fn first<'a>(
     }
 }
 
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.service.forks.are_there()
+            && let Ok(now) = self.service.kernel.enter(|l| l.now())
+        {
+            self.service.forks.orphan(self.token, now);
+        }
+    }
+}
+
 impl Process {
     fn inside<R>(
         &mut self,
@@ -307,7 +317,7 @@ impl Service {
                     s.output().message(Kind::Cookie, request, |out| wire::Out::put(out, &cookie))
                 }
                 Err(Errno::WouldBlock) => {
-                    s.refuse(request, Errno::WouldBlock, "16 children are awaited already")
+                    s.refuse(request, Errno::WouldBlock, "too many children are awaited already")
                 }
                 Err(e) => s.refuse(request, e, "the kernel has no process for a child"),
             }?)

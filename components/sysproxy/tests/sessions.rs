@@ -212,6 +212,29 @@ fn a_child_takes_the_process_that_was_prepared_for_it() {
 }
 
 #[test]
+fn children_outlive_their_parent_for_ten_seconds() {
+    scene(|s| {
+        let mut c = s.guest(Trust::Owner, 1);
+        c.send(&message(Kind::Prefork, 1, &[])).unwrap();
+        c.send(&message(Kind::Prefork, 2, &[])).unwrap();
+        let (Answer::Cookie(first), Answer::Cookie(second)) = (c.next(), c.next()) else {
+            panic!()
+        };
+        drop(c);
+        let pass = |seconds| {
+            let time = std::time::Duration::from_secs(seconds);
+            s.kernel.enter(|l| l.sleep_until(l.now() + time)).unwrap();
+            s.service.expire();
+        };
+        pass(9);
+        s.client(Trust::Owner, 2).hello(How::Fork(first)).unwrap();
+        pass(2);
+        assert!(s.client(Trust::Owner, 2).hello(How::Fork(second)).is_err());
+        assert!(!s.service.awaits_children());
+    });
+}
+
+#[test]
 fn children_that_do_not_come_are_forgotten_and_there_are_not_too_many() {
     scene(|s| {
         let mut c = s.guest(Trust::Owner, 1);

@@ -2,12 +2,17 @@
 //!
 //! Whatever a test does, its servers end with it: they are asked for by their list, which is in the
 //! folder, too.
+#![allow(dead_code)] // no test program uses all of it
+
+pub mod plain;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use remote::{Argument, Client};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 use tempfile::TempDir;
 
 pub struct Place {
@@ -62,16 +67,32 @@ impl Place {
         entries.filter_map(|entry| pid(&entry.file_name().to_string_lossy())).collect()
     }
 
-    pub fn signal(&self, signal: &str) {
+    pub fn signal(&self, signal: Signal) {
         for pid in self.pids() {
-            Command::new("kill").args([signal, &pid.to_string()]).status().unwrap();
+            kill_process(Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
+        }
+    }
+
+    /// Ends all servers without asking; nothing of them runs any more.
+    pub fn kill(&self) {
+        let pids = self.pids();
+        for pid in pids {
+            // It may have ended.
+            let Ok(process) = pidfd_open(Pid::from_raw(pid as i32).unwrap(), PidfdFlags::empty())
+            else {
+                continue;
+            };
+            let _ = pidfd_send_signal(&process, Signal::KILL);
+            let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
+            let mut dead = [PollFd::new(&process, PollFlags::IN)];
+            assert_eq!(poll(&mut dead, Some(&patience)), Ok(1), "a server's death");
         }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.signal("-KILL");
+        self.kill();
     }
 }
 

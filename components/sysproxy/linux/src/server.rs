@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How often those are looked for whose parents announced them and who do not come.
-const SWEEP: Duration = Duration::from_secs(5);
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// Clients let in at once, before others have their turn.
 const WELCOMES: usize = 64;
