@@ -46,6 +46,8 @@ use std::path::{Path, PathBuf};
 pub use document::Error;
 #[cfg(feature = "tools")]
 pub use nearest::nearest;
+#[cfg(feature = "tools")]
+pub use size::size;
 
 /// The root of the source tree that this crate was built from.
 pub fn source_root() -> PathBuf {

@@ -3,7 +3,7 @@
 //! Locking: none.
 
 /// Bytes from a number and an optional `K`, `M` or `G` (powers of 1024).
-pub(crate) fn size(text: &str) -> Result<u64, String> {
+pub fn size(text: &str) -> Result<u64, String> {
     let wrong = || format!("{text:?} is not a size such as \"16M\"");
     let digits = text.trim_end_matches(['K', 'M', 'G']);
     let shift = match text.get(digits.len()..) {

@@ -61,6 +61,10 @@ impl Forks {
         self.take_where(|f| f.owner == owner && f.cookie == *cookie);
     }
 
+    pub(crate) fn are_there(&self) -> bool {
+        !self.0.lock().is_empty()
+    }
+
     /// Ends those whose children did not come in time.
     pub(crate) fn expire(&self, now: Instant) {
         self.take_where(|f| f.until <= now);

@@ -31,6 +31,11 @@ impl Service {
         Ok(Arc::new(Service { kernel, wake, forks: Forks::default() }))
     }
 
+    /// Whether processes wait for their children, and [`Service::expire`] has something to do.
+    pub fn awaits_children(&self) -> bool {
+        self.forks.are_there()
+    }
+
     /// Ends processes whose children did not come in time; to be called now and then.
     pub fn expire(&self) {
         if let Ok(now) = self.kernel.enter(|l| l.now()) {

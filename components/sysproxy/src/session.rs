@@ -152,6 +152,11 @@ impl Session {
         self.input(&[], transport)
     }
 
+    /// Whether the client has not been welcomed yet.
+    pub fn is_new(&self) -> bool {
+        matches!(self.phase, Phase::New { .. })
+    }
+
     /// Whether more is to be read from the client: not while it does not read its answers.
     pub fn wants_input(&mut self) -> bool {
         let mut wants = true;

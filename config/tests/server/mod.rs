@@ -1,0 +1,91 @@
+//! A folder with servers in it, for the tests of `rump_server`.
+//!
+//! Whatever a test does, its servers end with it: they are asked for by their list, which is in the
+//! folder, too.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use remote::{Argument, Client};
+use tempfile::TempDir;
+
+pub struct Place {
+    pub folder: TempDir,
+}
+
+impl Place {
+    pub fn new() -> Place {
+        Place { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// `rump_server` with these words, in the folder.
+    pub fn server(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rump_server"));
+        command.args(words.split_whitespace()).current_dir(self.path()).stdin(Stdio::null());
+        command.env("XDG_RUNTIME_DIR", self.path());
+        command
+    }
+
+    /// Starts one; its output.
+    pub fn start(&self, words: &str) -> Output {
+        let output = self.server(words).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words}: {errors}");
+        output
+    }
+
+    /// Starts one that cannot be; what it says.
+    pub fn refused(&self, words: &str) -> String {
+        let output = self.server(words).output().unwrap();
+        assert!(!output.status.success(), "{words} is served");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    pub fn connect(&self, socket: &str) -> Client {
+        Client::connect(&self.url(socket)).unwrap()
+    }
+
+    pub fn url(&self, socket: &str) -> String {
+        format!("unix://{}", self.path().join(socket).display())
+    }
+
+    /// The processes of the servers that run here.
+    pub fn pids(&self) -> Vec<u32> {
+        let list = self.path().join("anykernel");
+        let entries = std::fs::read_dir(list).into_iter().flatten().flatten();
+        let pid = |name: &str| name.split('-').next()?.parse().ok();
+        entries.filter_map(|entry| pid(&entry.file_name().to_string_lossy())).collect()
+    }
+
+    pub fn signal(&self, signal: &str) {
+        for pid in self.pids() {
+            Command::new("kill").args([signal, &pid.to_string()]).status().unwrap();
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.signal("-KILL");
+    }
+}
+
+/// Asks a kernel to end.
+pub fn halt(client: &Client) -> std::io::Result<u64> {
+    let words = [0xfee1_dead, 672_274_793, 0x4321_fedc, 0];
+    client.call(169, &mut words.map(Argument::Value))
+}
+
+/// Waits for something that must come.
+pub fn within(seconds: u64, what: &str, mut there: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    while !there() {
+        assert!(Instant::now() < deadline, "{what}: not within {seconds} s");
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+}
