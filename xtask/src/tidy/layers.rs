@@ -44,6 +44,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("clients/*", &["clients/wire"]),
     ("clients/remote", &["clients/wire", "clients/transport"]),
     ("clients/rumpclient", &["clients/remote"]),
+    ("clients/tools", &["clients/remote", "clients/transport"]),
     // Local clients live in the same process as their kernel.
     ("clients/local", &["base", "factions/*", "components/*", "hypercall/linux"]),
     ("xtask", &[]),
@@ -187,6 +188,7 @@ mod tests {
             ("clients/hijack", "clients/wire"),
             ("clients/remote", "clients/transport"),
             ("clients/rumpclient", "clients/remote"),
+            ("clients/tools", "clients/remote"),
             ("tests", "components/tap/linux"),
             ("components/shmif/linux", "factions/net"),
             ("config", "components/shmif"),
@@ -208,6 +210,7 @@ mod tests {
             ("clients/hijack", "base"),
             ("clients/transport", "clients/wire"),
             ("clients/rumpclient", "base"),
+            ("clients/tools", "factions/net"),
         ] {
             assert!(!may_depend(from, to), "{from} -> {to}");
         }

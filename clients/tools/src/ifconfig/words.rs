@@ -1,0 +1,316 @@
+//! What the words behind an interface's name mean.
+//!
+//! Locking: none. Sources: NetBSD ifconfig(8).
+
+use std::net::Ipv4Addr;
+
+use crate::address;
+use crate::definition::Word;
+use crate::failure::{Failure, nearest};
+
+const CREATE: Word = Word::new("create", "make the interface");
+const DESTROY: Word = Word::new("destroy", "destroy it, with its addresses and routes");
+const LINKSTR: Word =
+    Word::with("linkstr", "TEXT", "connect it to what TEXT names: a bus of shmif");
+const NO_LINKSTR: Word = Word::new("-linkstr", "disconnect it");
+const INET: Word = Word::with(
+    "inet",
+    "ADDRESS[/LENGTH]",
+    "give it this address in the place of its first, and bring it up; `inet` may be left away",
+);
+const NETMASK: Word =
+    Word::with("netmask", "MASK", "the address's mask: 0xffffff00, 255.255.255.0 or 24");
+const BROADCAST: Word =
+    Word::with("broadcast", "ADDRESS", "the address's broadcast address; it follows from the mask");
+const ALIAS: Word = Word::new("alias", "add the address to those there, replace none");
+const NO_ALIAS: Word = Word::new("-alias", "take the address away; without one, the first");
+const DELETE: Word = Word::new("delete", "the same");
+const UP: Word = Word::new("up", "bring the interface up");
+const DOWN: Word = Word::new("down", "take it down");
+const MTU: Word = Word::with("mtu", "BYTES", "set the longest packet");
+
+/// All words.
+pub(super) const ALL: &[&Word] = &[
+    &CREATE,
+    &DESTROY,
+    &LINKSTR,
+    &NO_LINKSTR,
+    &INET,
+    &NETMASK,
+    &BROADCAST,
+    &ALIAS,
+    &NO_ALIAS,
+    &DELETE,
+    &UP,
+    &DOWN,
+    &MTU,
+];
+
+/// What is to be done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Action {
+    Create,
+    Destroy,
+    /// An empty one disconnects.
+    Linkstr(String),
+    Address {
+        addr: Ipv4Addr,
+        prefix: Option<u8>,
+        broadcast: Option<Ipv4Addr>,
+        /// The first that is there, if any is.
+        replaces: bool,
+    },
+    /// None: the first that is there.
+    Delete(Option<Ipv4Addr>),
+    Up(bool),
+    Mtu(u32),
+}
+
+/// What is to be done with an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum How {
+    Replace,
+    Alias,
+    Delete,
+}
+
+/// An address, as far as it was read.
+struct Address {
+    addr: Ipv4Addr,
+    prefix: Option<u8>,
+    broadcast: Option<Ipv4Addr>,
+    how: How,
+}
+
+/// Reads words.
+pub(super) fn parse(words: &[String]) -> Result<Vec<Action>, Failure> {
+    let mut reading = Reading { actions: Vec::new(), address: None, how: None };
+    let mut rest = words.iter().map(String::as_str);
+    while let Some(word) = rest.next() {
+        let known = ALL.iter().copied().find(|known| known.text == word);
+        let value = match known.and_then(|known| known.value) {
+            Some(value) => rest.next().ok_or_else(|| Failure::missing(word, value))?,
+            None => word,
+        };
+        reading.word(known, value, &mut rest)?;
+    }
+    reading.end_address()?;
+    Ok(reading.actions)
+}
+
+/// What was read until now.
+struct Reading {
+    actions: Vec<Action>,
+    /// The address that the words that follow may be about.
+    address: Option<Address>,
+    /// What is to be done with the address that follows: `alias ADDRESS`.
+    how: Option<How>,
+}
+
+impl Reading {
+    fn word<'a>(
+        &mut self,
+        known: Option<&Word>,
+        value: &str,
+        rest: &mut impl Iterator<Item = &'a str>,
+    ) -> Result<(), Failure> {
+        let action = match known {
+            Some(&NETMASK) => {
+                let len = address::mask(value)?;
+                let address = self.address.as_mut().filter(|a| a.prefix.is_none());
+                address.ok_or_else(|| belongs(NETMASK.text))?.prefix = Some(len);
+                return Ok(());
+            }
+            Some(&BROADCAST) => {
+                let addr = address::address(value)?;
+                let address = self.address.as_mut().filter(|a| a.broadcast.is_none());
+                address.ok_or_else(|| belongs(BROADCAST.text))?.broadcast = Some(addr);
+                return Ok(());
+            }
+            Some(&ALIAS) => return self.what(How::Alias),
+            Some(&NO_ALIAS | &DELETE) => return self.what(How::Delete),
+            Some(&INET) => match how(value) {
+                // `inet alias ADDRESS`.
+                Some(how) => {
+                    self.what(how)?;
+                    let addr = rest.next().ok_or_else(|| Failure::missing(value, "ADDRESS"))?;
+                    return self.begin_address(addr);
+                }
+                None => return self.begin_address(value),
+            },
+            None if value.starts_with(|c: char| c.is_ascii_digit()) => {
+                return self.begin_address(value);
+            }
+            Some(&CREATE) => Action::Create,
+            Some(&DESTROY) => Action::Destroy,
+            Some(&LINKSTR) => Action::Linkstr(value.into()),
+            Some(&NO_LINKSTR) => Action::Linkstr(String::new()),
+            Some(&UP) => Action::Up(true),
+            Some(&DOWN) => Action::Up(false),
+            Some(&MTU) => Action::Mtu(value.parse().map_err(|_| {
+                Failure::misuse(format!("mtu: \"{value}\" is not a number of bytes"))
+            })?),
+            _ => {
+                let near = nearest(value, ALL.iter().map(|known| known.text), "");
+                return Err(Failure::misuse(format!("\"{value}\" means nothing here{near}")));
+            }
+        };
+        self.end_address()?;
+        self.actions.push(action);
+        Ok(())
+    }
+
+    /// `alias`, `-alias`: about the address before them, else about that behind them.
+    fn what(&mut self, how: How) -> Result<(), Failure> {
+        match &mut self.address {
+            Some(address) if address.how == How::Replace => address.how = how,
+            _ => {
+                self.end_address()?;
+                self.how = Some(how);
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_address(&mut self, text: &str) -> Result<(), Failure> {
+        if self.address.is_some() {
+            self.end_address()?;
+        }
+        let (addr, prefix) = address::with_prefix(text)?;
+        let how = self.how.take().unwrap_or(How::Replace);
+        self.address = Some(Address { addr, prefix, broadcast: None, how });
+        Ok(())
+    }
+
+    /// Nothing that follows is about the address any more.
+    fn end_address(&mut self) -> Result<(), Failure> {
+        if let Some(Address { addr, prefix, broadcast, how }) = self.address.take() {
+            self.actions.push(match how {
+                How::Delete => Action::Delete(Some(addr)),
+                _ => Action::Address { addr, prefix, broadcast, replaces: how == How::Replace },
+            });
+        }
+        match self.how.take() {
+            None => Ok(()),
+            Some(How::Delete) => {
+                self.actions.push(Action::Delete(None));
+                Ok(())
+            }
+            Some(_) => Err(belongs(ALIAS.text)),
+        }
+    }
+}
+
+fn how(word: &str) -> Option<How> {
+    match word {
+        "alias" => Some(How::Alias),
+        "-alias" | "delete" => Some(How::Delete),
+        _ => None,
+    }
+}
+
+fn belongs(word: &str) -> Failure {
+    Failure::misuse(format!("{word} belongs behind an address, once: inet 10.0.0.1 {word} ..."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(line: &str) -> Result<Vec<Action>, String> {
+        let words: Vec<_> = line.split_whitespace().map(String::from).collect();
+        parse(&words).map_err(|e| e.to_string())
+    }
+
+    fn inet(addr: [u8; 4], prefix: u8, replaces: bool) -> Action {
+        Action::Address { addr: addr.into(), prefix: Some(prefix), broadcast: None, replaces }
+    }
+
+    #[test]
+    fn the_book_s_words() {
+        assert_eq!(read("create"), Ok(vec![Action::Create]));
+        assert_eq!(read("linkstr shm/shmif1"), Ok(vec![Action::Linkstr("shm/shmif1".into())]));
+        assert_eq!(read("inet 1.2.3.1 netmask 0xffffff00"), Ok(vec![inet([1, 2, 3, 1], 24, true)]));
+    }
+
+    #[test]
+    fn addresses_come_and_go() {
+        let alias = inet([1, 2, 3, 4], 8, false);
+        let delete = Action::Delete(Some([1, 2, 3, 4].into()));
+        assert_eq!(read("1.2.3.4/8"), Ok(vec![inet([1, 2, 3, 4], 8, true)]));
+        for line in [
+            "1.2.3.4/8 alias",
+            "inet 1.2.3.4/8 alias",
+            "alias 1.2.3.4/8",
+            "inet alias 1.2.3.4/8",
+            "alias inet 1.2.3.4/8",
+            "inet 1.2.3.4 netmask 8 alias",
+            "inet 1.2.3.4 alias netmask 8",
+        ] {
+            assert_eq!(read(line).as_deref(), Ok([alias.clone()].as_slice()), "{line}");
+        }
+        for line in ["inet 1.2.3.4/8 -alias", "delete 1.2.3.4/8", "1.2.3.4/8 delete"] {
+            assert_eq!(read(line).as_deref(), Ok([delete.clone()].as_slice()), "{line}");
+        }
+        assert_eq!(read("delete"), Ok(vec![Action::Delete(None)]));
+        assert_eq!(
+            read("1.2.3.4/8 alias delete 5.6.7.8 alias 9.9.9.9/8"),
+            Ok(vec![
+                alias,
+                Action::Delete(Some([5, 6, 7, 8].into())),
+                inet([9, 9, 9, 9], 8, false)
+            ]),
+            "words are about the address before them while that has none"
+        );
+        assert_eq!(
+            read("create linkstr b 1.2.3.4/8 mtu 9000 up down -linkstr destroy"),
+            Ok(vec![
+                Action::Create,
+                Action::Linkstr("b".into()),
+                inet([1, 2, 3, 4], 8, true),
+                Action::Mtu(9000),
+                Action::Up(true),
+                Action::Up(false),
+                Action::Linkstr(String::new()),
+                Action::Destroy,
+            ])
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (line, says) in [
+            ("crate", "did you mean create?"),
+            ("linkstr", "linkstr needs TEXT"),
+            ("inet", "inet needs ADDRESS"),
+            ("inet alias", "alias needs ADDRESS"),
+            ("inet 1.2.3", "no IPv4 address"),
+            ("inet 1.2.3.4/33", "0 to 32"),
+            ("netmask 24", "netmask belongs behind an address"),
+            ("1.2.3.4/8 netmask 24", "once"),
+            ("1.2.3.4 netmask 0xff00ff00", "no mask"),
+            ("alias", "alias belongs behind"),
+            ("mtu big", "not a number"),
+            ("frobnicate", "means nothing"),
+        ] {
+            let e = read(line).unwrap_err();
+            assert!(e.contains(says), "{line}: {e}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_words_are_read_or_refused(
+            words in proptest::collection::vec(
+                prop_oneof![
+                    proptest::sample::select(ALL).prop_map(|word| word.text.to_owned()),
+                    "[0-9./]{0,12}", ".{0,8}"
+                ],
+                0..8,
+            )
+        ) {
+            let _ = parse(&words);
+        }
+    }
+}
