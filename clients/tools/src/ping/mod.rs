@@ -27,7 +27,7 @@ const COUNT: Opt = Opt::value('c', "COUNT", "stop after COUNT requests");
 const INTERVAL: Opt =
     Opt::value('i', "SECONDS", "time between two requests (1); 0: as fast as they are answered");
 const SIZE: Opt = Opt::value('s', "BYTES", "data in a request (56)");
-const TTL: Opt = Opt::value('t', "HOPS", "hops that requests may take");
+const TTL: Opt = Opt::value('t', "HOPS", "hops that requests may take (255)");
 const TIMEOUT: Opt = Opt::value('W', "SECONDS", "time to wait for the last answer (10)");
 const DEADLINE: Opt = Opt::value('w', "SECONDS", "stop after so long, whatever was answered");
 const QUIET: Opt = Opt::flag('q', "print nothing but the statistics");
@@ -62,6 +62,10 @@ pub(crate) const TOOL: Tool = Tool {
 const LINGER: Duration = Duration::from_secs(10);
 /// The shortest pause to a host that does not answer.
 const SHORTEST: Duration = Duration::from_millis(10);
+/// What a packet can go through, and does unless somebody says less: as in BSD, so that figure 3.31
+/// of the book works with 255 networks.
+const MAX_TTL: u32 = 255;
+
 /// The most that fits into a packet of IP beside the headers.
 const MAX_SIZE: usize = 65_507;
 const MAX_PACKET: usize = 65_535;
@@ -79,7 +83,7 @@ struct How {
     count: Option<u64>,
     interval: Duration,
     size: usize,
-    ttl: Option<u32>,
+    ttl: u32,
     timeout: Option<Duration>,
     deadline: Option<Duration>,
     quiet: bool,
@@ -98,14 +102,14 @@ impl How {
         let time = |opt| arguments.value::<Time>(opt, "a number of seconds, as 0.5 is");
         let count = arguments.value(&COUNT, "a number")?;
         let size = arguments.value(&SIZE, "a number of bytes")?.unwrap_or(56);
-        let ttl = arguments.value(&TTL, "a number of hops")?;
+        let ttl = arguments.value(&TTL, "a number of hops")?.unwrap_or(MAX_TTL);
         if count == Some(0) {
             return Err(Failure::misuse("-c COUNT: at least one"));
         }
         if size > MAX_SIZE {
             return Err(Failure::misuse(format!("-s BYTES: {MAX_SIZE} at most")));
         }
-        if ttl.is_some_and(|ttl| !(1..=255).contains(&ttl)) {
+        if !(1..=MAX_TTL).contains(&ttl) {
             return Err(Failure::misuse("-t HOPS: from 1 to 255"));
         }
         Ok(How {
@@ -147,13 +151,13 @@ impl Socket {
         let failed = |e: io::Error| told(&how.to.to_string(), &e, ADVICE);
         match RawSocket::new(client, icmp::ICMP) {
             Ok(socket) => {
-                how.ttl.map_or(Ok(()), |ttl| socket.set_ttl(ttl)).map_err(failed)?;
+                socket.set_ttl(how.ttl).map_err(failed)?;
                 how.broadcast.then(|| socket.set_broadcast(true)).transpose().map_err(failed)?;
                 Ok(Socket::Raw(ManuallyDrop::new(socket)))
             }
             Err(e) if e.raw_os_error() == Some(errno::PERM) => {
                 let socket = IcmpSocket::new(client).map_err(failed)?;
-                how.ttl.map_or(Ok(()), |ttl| socket.set_ttl(ttl)).map_err(failed)?;
+                socket.set_ttl(how.ttl).map_err(failed)?;
                 how.broadcast.then(|| socket.set_broadcast(true)).transpose().map_err(failed)?;
                 // So that what goes wrong on the way is told.
                 socket.connect(how.to).map_err(failed)?;
@@ -375,11 +379,12 @@ mod tests {
     #[test]
     fn options() {
         let all = how("-c 3 -i 0.2 10.0.0.1 -s1400 -t 5 -W .5 -w 9 -qn").unwrap();
-        assert_eq!((all.count, all.size, all.ttl, all.quiet), (Some(3), 1400, Some(5), true));
+        assert_eq!((all.count, all.size, all.ttl, all.quiet), (Some(3), 1400, 5, true));
         assert_eq!(all.interval, Duration::from_millis(200));
         assert_eq!(all.timeout, Some(Duration::from_millis(500)));
         assert_eq!(all.deadline, Some(Duration::from_secs(9)));
-        assert_eq!(how("10.0.0.1").unwrap().size, 56);
+        let usual = how("10.0.0.1").unwrap();
+        assert_eq!((usual.size, usual.ttl), (56, 255));
         for (line, says) in [
             ("", "ADDRESS is missing"),
             ("10.0.0.1 10.0.0.2", "too many"),
