@@ -92,10 +92,10 @@ fn the_script_of_figure_3_31_works_and_again_after_everything_was_killed() {
     // Sockets and buses of the dead are in the way now.
     works(&place.script());
     place.kill();
-    let dump = place.command("shmif_dumpbus").args(["-p", "ping.pcap", "shm/bus1"]).output();
+    let dump = place.command("shmif_dumpbus").args(["-p", "ping.pcap", "shm/bus2"]).output();
     assert!(dump.unwrap().status.success());
     let pcap = std::fs::read(place.0.folder().join("ping.pcap")).unwrap();
-    // The echo request came over bus 1, and is still in it: from, to, type and code.
+    // The echo request came over bus 2, and is still in it: from, to, type and code.
     let echo = [1, 2, 16, 1, 1, 2, 1, 1, 8, 0];
     assert!(pcap.windows(echo.len()).any(|bytes| bytes == echo), "{} bytes", pcap.len());
 }
