@@ -1,6 +1,6 @@
 //! Forking: this program copies itself, once for each node.
 //!
-//! * [`fork`] runs a function in a new process.
+//! * [`fork`] runs a function in a new process.  * [`warm_up`] before the first.
 //!
 //! A copy of a program with several threads has the locks of all of them and only one thread, so
 //! this refuses to copy one. The child ends with its parent, whatever happens to that.
@@ -9,11 +9,15 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 
 /// How a process ends whose function panicked, as std's own do.
 const PANICKED: i32 = 101;
+
+/// How long a thread that was joined may take to be gone.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs `child` in a copy of this process, which ends with the status that it gives. It never
 /// returns into what called this. An error is half a sentence.
@@ -35,7 +39,9 @@ pub fn fork(child: impl FnOnce() -> i32) -> Result<Pid, String> {
                 }
                 _ => 1,
             };
-            std::process::exit(status)
+            // What was registered to be done at exit is the parent's.
+            // SAFETY: ends this process at once.
+            unsafe { libc::_exit(status) }
         }
         child => {
             Pid::from_raw(child.max(0)).ok_or_else(|| failed(&std::io::Error::last_os_error()))
@@ -61,6 +67,20 @@ fn failed(error: &std::io::Error) -> String {
                 .to_string()
         }
         _ => format!("no process for it: {error}"),
+    }
+}
+
+/// Does once what every child would do for itself otherwise: std and the dynamic linker look for
+/// functions when the first thread is made. That thread is gone again afterwards.
+pub fn warm_up() {
+    // Without a thread to spare nothing is lost.
+    if let Ok(thread) = std::thread::Builder::new().spawn(|| ()) {
+        let _ = thread.join();
+        // Joined, but perhaps not yet gone. If it never goes, the first fork says so.
+        let until = Instant::now() + PATIENCE;
+        while threads().is_ok_and(|threads| threads > 1) && Instant::now() < until {
+            std::thread::yield_now();
+        }
     }
 }
 

@@ -89,6 +89,7 @@ impl<'a> Cluster<'a> {
         let mut children = Children::new();
         let progress = Progress::new("starting", topology.nodes.len());
         let begin = start.elapsed();
+        fork::warm_up();
         for (index, node) in (0u32..).zip(&topology.nodes) {
             let forked = fork::fork(|| node::live(index, node, &orders, &mut gates));
             let pid = forked.map_err(|error| format!("{} does not start: {error}", node.name))?;
