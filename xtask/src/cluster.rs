@@ -1,4 +1,4 @@
-//! `cargo xtask cluster`: many kernels in one process.
+//! `cargo xtask cluster`: many kernels, in one process or in one each.
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -8,9 +8,9 @@ use anyhow::Result;
 use crate::workspace::Workspace;
 use crate::{kernels, run};
 
-/// Boot many kernels in one process, join them by a network, ping across it
+/// Boot many kernels, join them by a network, ping across it
 ///
-/// Options: --nodes N, --topology line|ring|star|tree|FILE, --json, --pcap LINK=FILE,
+/// Options: --nodes N, --topology line|ring|star|tree|FILE, --processes, --json, --pcap LINK=FILE,
 /// --deadline SECONDS and more; `cargo xtask cluster --help` builds the program and shows them all.
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]

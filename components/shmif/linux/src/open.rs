@@ -5,17 +5,18 @@
 //!    written last; a creator that dies before leaves the lock to the next one, who begins again.
 //! 3. The first slot whose lock is free is ours, until we die or give it back.
 //! 4. Room for it and everything before it is allocated, so that a full disk is an error here and
-//!    not a signal later.
+//!    not a signal later. Where memory is the only limit, the file is only made as long: what
+//!    nobody touches takes none then.
 //!
 //! A file that is something else is never written to.
 //!
-//! Locking: the file's own, see [`crate::lock`]. Sources: fallocate(2).
+//! Locking: the file's own, see [`crate::lock`]. Sources: fallocate(2), statfs(2).
 
 use core::sync::atomic::AtomicU64;
 use core::time::Duration;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{FallocateFlags, FileType, Mode, OFlags, fallocate, fstat, open};
+use rustix::fs::{FallocateFlags, FileType, Mode, OFlags, fallocate, fstat, fstatfs, open};
 use rustix::io::{Errno, pread, pwrite, retry_on_intr};
 use rustix::rand::{GetRandomFlags, getrandom};
 use shmif::bus::layout::{FILE_MAX, Found, Header, PAGE, SLOTS, SLOTS_AT, file_len};
@@ -27,6 +28,9 @@ use crate::mapping::Mapping;
 /// The lock of who makes the file, and that of the first slot: bytes beyond every bus.
 const MAKING: u64 = FILE_MAX as u64;
 const SLOT: u64 = MAKING + 1;
+
+/// TMPFS_MAGIC.
+const TMPFS: i64 = 0x0102_1994;
 
 /// How long another process may take to make the file.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -44,8 +48,9 @@ pub fn join(path: &str) -> Result<Place, FileError> {
     let file = retry_on_intr(|| open(path, flags, Mode::RUSR | Mode::WUSR)).map_err(on_open)?;
     let mapping = match look(&file)? {
         Found::Bus => map(&file)?,
-        Found::Nothing => make(&file)?,
-        Found::Other => return Err(FileError::NotABus),
+        // What seems to be something else may be a bus that was made while we read it: only who
+        // has the maker's lock sees what is.
+        Found::Nothing | Found::Other => make(&file)?,
     };
     for index in 0..SLOTS {
         if lock::try_lock(&file, SLOT + index as u64).map_err(on_lock)? {
@@ -127,12 +132,22 @@ fn make_locked(file: &OwnedFd) -> Result<Mapping, FileError> {
 
 /// Allocates the file's first `len` bytes; those that were there stay as they are.
 fn allocate(file: &OwnedFd, len: usize) -> Result<(), FileError> {
-    let allocated = retry_on_intr(|| fallocate(file, FallocateFlags::empty(), 0, len as u64));
+    // The last page makes it so long. Never shorter, as ftruncate(2) might: others join, too.
+    let from = if has_no_disk(file) { len.saturating_sub(PAGE) } else { 0 };
+    let range = (from as u64, len.saturating_sub(from) as u64);
+    let allocated = retry_on_intr(|| fallocate(file, FallocateFlags::empty(), range.0, range.1));
     match allocated {
         Ok(()) => Ok(()),
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => fill(file, len).map_err(on_space),
         Err(e) => Err(on_space(e)),
     }
+}
+
+/// Whether the file is in memory, on a file system without a limit of its own, as what
+/// memfd_create(2) makes is: nothing can be full there but the machine's memory, which is as with
+/// all other memory of the process.
+fn has_no_disk(file: &OwnedFd) -> bool {
+    fstatfs(file).is_ok_and(|system| system.f_type == TMPFS && system.f_blocks == 0)
 }
 
 /// The same for file systems that cannot: writes zeros behind the end.

@@ -1,13 +1,13 @@
-//! `cluster`: many kernels in one process, joined by a network, and pings across it.
+//! `cluster`: many kernels, in one process or in one each, joined by a network, and pings across it.
 //!
 //! * `arguments`: what the user may ask for.  * `plan`: the topology, checked before anything boots.
 //! * `network`: kernels booted and set up.  * `check`: the pings.  * `echo`: one pinging socket.
 //! * `capture`: packets written to files.  * `report`: what is printed.
 //! * `spread`: work over the machine's processors.  * `progress`: a bar for what takes long.
-//! * `host`: what this process costs its host.
+//! * `host`: what this process costs its host.  * `processes`: a process for each node.
 //!
 //! Locking: none here. Sources: the book, section 4.4.1 and figure 3.31 (a cluster in one process).
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod arguments;
 mod capture;
@@ -16,6 +16,7 @@ mod echo;
 mod host;
 mod network;
 mod plan;
+mod processes;
 mod progress;
 mod report;
 mod spread;
@@ -58,6 +59,9 @@ fn main() -> ExitCode {
 
 fn run(start: Instant, arguments: &Arguments) -> Result<(), Failure> {
     let plan = plan::make(arguments).map_err(Failure::Arguments)?;
+    if arguments.processes {
+        return processes::run(start, arguments, &plan);
+    }
     let captures = Captures::open(&plan.topology, &arguments.pcap).map_err(Failure::Arguments)?;
     let measured = measure(start, arguments, &plan, &captures);
     // Also after a failure: what was captured may tell why.
@@ -87,7 +91,7 @@ fn measure(
     let configure = begin.elapsed();
     let checked = check::all(&network, topology, arguments.deadline, start);
     let warm = match checked.failure {
-        None => check::warm(&network, plan.longest, arguments)?,
+        None => check::warm(network.node(plan.longest.from)?, plan.longest.to, arguments)?,
         Some(_) => None,
     };
     let after = config::resident::bytes()?;
@@ -104,6 +108,7 @@ fn measure(
         bytes_per_node: after.saturating_sub(before) as f64 / topology.nodes.len() as f64,
         host_threads,
         idle_cpu_fraction,
+        processes: None,
         checked,
     };
     Ok((network, report))
