@@ -125,7 +125,7 @@ pub(super) fn deliver(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header, to_every
     dispatch(cx, packet, header, to_everybody);
 }
 
-fn dispatch(cx: &Cx<'_>, mut packet: Packet, header: &Ipv4Header, to_everybody: bool) {
+fn dispatch(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header, to_everybody: bool) {
     let inet = cx.get(&INET);
     let facts = Facts {
         src: header.src(),
@@ -133,18 +133,13 @@ fn dispatch(cx: &Cx<'_>, mut packet: Packet, header: &Ipv4Header, to_everybody: 
         protocol: header.protocol,
         ttl: header.ttl,
         tos: header.tos,
-        id: header.id(),
         to_everybody: to_everybody || from_link_to_many(&packet),
     };
     inet.ip.delivered.inc(cx);
     let taken = raw::input(cx, &facts, &packet, header.header_len());
     match header.protocol {
         protocol::ICMP => icmp::input::input(cx, &facts, packet, header.header_len()),
-        protocol::UDP => {
-            if packet.pull(header.header_len()) {
-                udp::input(cx, &facts, packet);
-            }
-        }
+        protocol::UDP => udp::input(cx, &facts, packet, header.header_len()),
         _ if taken => {}
         _ => {
             // RFC 1122 §3.2.2.1: protocol unreachable.
