@@ -385,6 +385,20 @@ fn rfc1812_5_3_7_martians_are_dropped() {
 }
 
 #[test]
+fn rfc1122_3_2_1_3_nothing_is_taken_from_a_broadcast_address() {
+    Crossing::run(|c| {
+        let taken = c.counter("ip", "delivered");
+        for (src, n) in [("10.0.1.255", 1), ("10.0.1.0", 3), ("10.0.2.255", 5)] {
+            let src = src.parse().unwrap();
+            c.silence(&Ip { src, ..Ip::echo(LEFT, LEFT_ROUTER, 1, b"") });
+            c.silence(&Ip { src, more: true, ..Ip::new(LEFT, LEFT_ROUTER, UDP, vec![0; 16]) });
+            assert_eq!(c.counter("ip", "bad_address"), n + 1, "from {src}");
+        }
+        assert_eq!((c.counter("ip", "delivered"), c.counter("ip", "fragments")), (taken, 0));
+    });
+}
+
+#[test]
 fn rfc1812_5_3_4_what_the_link_broadcasts_is_not_passed_on() {
     Crossing::run(|c| {
         for mac in [MacAddr::BROADCAST, MacAddr([1, 0, 0x5e, 0, 0, 1])] {

@@ -12,7 +12,7 @@ use base::Cx;
 use net::Packet;
 use net::ifnet::IfFlags;
 use net::mbuf::Flags;
-use net::route::{RouteKind, lookup4};
+use net::route::{Route, RouteKind, lookup4};
 use zerocopy::FromBytes;
 
 use super::options::{self, Refused};
@@ -113,6 +113,14 @@ pub(super) fn refuse_options(cx: &Cx<'_>, packet: Packet, refused: Refused) {
 
 /// A packet for this kernel.
 pub(super) fn deliver(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header, to_everybody: bool) {
+    // RFC 1122 §3.2.1.3: a source is one host, so not everybody on a network that we are on. What
+    // passes through is not asked: that would be another look at the table for each packet.
+    let is_broadcast = |r: Route| r.kind == RouteKind::Broadcast;
+    if !packet.flags().contains(Flags::LOOPED)
+        && lookup4(cx, header.src()).is_some_and(is_broadcast)
+    {
+        return cx.get(&INET).ip.bad_address.inc(cx);
+    }
     if header.is_fragment() {
         // RFC 791: put together where it ends, and only there.
         if let Some(whole) = fragments::input(cx, packet, header)
