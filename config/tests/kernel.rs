@@ -78,6 +78,25 @@ fn a_configuration_becomes_a_program_and_a_library() {
     assert!(value["halt_s"].as_f64().unwrap() > 0.0);
     assert!(value["bytes_per_kernel"].as_f64().unwrap() > 0.0);
 
+    // What only the kernel can refuse: the entry is named.
+    for (entry, error) in [
+        ("[sysctl]\n'net.inet.ip.ttk' = 1", "[sysctl] net.inet.ip.ttk: No such file"),
+        (
+            "[[route]]\nto = 'default'\nvia = '10.9.0.1'",
+            "[[route]] 0.0.0.0/0 via 10.9.0.1: the gateway is not on the link of any interface",
+        ),
+    ] {
+        let file = scratch.write("wrong.toml", &format!("components = ['netinet']\n{entry}\n"));
+        let mut assemble = Command::new(env!("CARGO_BIN_EXE_assemble"));
+        let output = assemble.arg(&file).arg("--out").arg(scratch.path("out")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        build(&scratch.path("out/wrong"));
+        let refused = run(&edge.with_file_name("wrong"), "");
+        let text = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(1), "{text}");
+        assert!(text.contains(error), "{text}");
+    }
+
     let wrong = run(&edge, "--runs 5");
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("edge: error: --runs"));

@@ -72,16 +72,21 @@ pub fn options() -> base::Options<'static> {
 }
 
 /// What the configuration says beside its options.
-pub fn configure(l: &mut base::Lwp<'_>) -> Result<(), base::Errno> {
-    base::sysctl::set(l, "net.inet.ip.forwarding", base::sysctl::Value::Int(1))?;
-    base::sysctl::set(l, "kern.domainname", base::sysctl::Value::Text("example".into()))?;
-    net::ifnet::config::create(l, "shmif0")?;
-    net::ifnet::config::set_linkstr(l, "shmif0", "bus")?;
-    net::ifnet::config::set_mtu(l, "shmif0", 1280)?;
-    net::ifnet::config::add_addr(l, "shmif0", core::net::Ipv4Addr::new(10, 0, 0, 1).into(), 24)?;
-    net::ifnet::config::set_up(l, "shmif0", true)?;
-    net::route::config::add(l, net::route::config::Prefix4 { addr: core::net::Ipv4Addr::new(0, 0, 0, 0), len: 0 }, core::net::Ipv4Addr::new(10, 0, 0, 2))?;
+pub fn configure(l: &mut base::Lwp<'_>) -> Result<(), String> {
+    base::sysctl::set(l, "net.inet.ip.forwarding", base::sysctl::Value::Int(1)).map_err(at("[sysctl] net.inet.ip.forwarding"))?;
+    base::sysctl::set(l, "kern.domainname", base::sysctl::Value::Text("example".into())).map_err(at("[sysctl] kern.domainname"))?;
+    net::ifnet::config::create(l, "shmif0").map_err(at("[[interface]] shmif0"))?;
+    net::ifnet::config::set_linkstr(l, "shmif0", "bus").map_err(at("[[interface]] shmif0, linkstr \"bus\""))?;
+    net::ifnet::config::set_mtu(l, "shmif0", 1280).map_err(at("[[interface]] shmif0, mtu 1280"))?;
+    net::ifnet::config::add_addr(l, "shmif0", core::net::Ipv4Addr::new(10, 0, 0, 1).into(), 24).map_err(at("[[interface]] shmif0, inet 10.0.0.1/24"))?;
+    net::ifnet::config::set_up(l, "shmif0", true).map_err(at("[[interface]] shmif0, up true"))?;
+    net::route::config::add(l, net::route::config::Prefix4 { addr: core::net::Ipv4Addr::new(0, 0, 0, 0), len: 0 }, core::net::Ipv4Addr::new(10, 0, 0, 2)).map_err(at("[[route]] 0.0.0.0/0 via 10.0.0.2"))?;
     Ok(())
+}
+
+/// The error of an entry of the configuration.
+fn at<E: std::fmt::Display>(entry: &str) -> impl FnOnce(E) -> String {
+    move |error| format!("{entry}: {error}")
 }
 
 fn main() -> std::process::ExitCode {

@@ -17,17 +17,18 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use base::{Errno, Host, Kernel, Lwp, Options, Spec};
+use base::{Host, Kernel, Lwp, Options, Spec};
 
 use arguments::{Action, HELP};
 
 /// Runs the program: boots a kernel of `spec` on `host`, and does with it what the arguments of
-/// the process ask for. `configure` is what the configuration says beside its options.
+/// the process ask for. `configure` is what the configuration says beside its options; its error
+/// names the entry.
 pub fn main(
     host: Arc<dyn Host>,
     spec: &'static Spec,
     options: Options<'_>,
-    configure: fn(&mut Lwp<'_>) -> Result<(), Errno>,
+    configure: fn(&mut Lwp<'_>) -> Result<(), String>,
 ) -> ExitCode {
     let action = arguments::read(std::env::args_os().skip(1));
     let done = match action {
@@ -55,7 +56,7 @@ fn boot(
     host: Arc<dyn Host>,
     spec: &'static Spec,
     options: &Options<'_>,
-    configure: fn(&mut Lwp<'_>) -> Result<(), Errno>,
+    configure: fn(&mut Lwp<'_>) -> Result<(), String>,
 ) -> Result<Kernel, String> {
     let kernel = Kernel::boot_with(host, spec, options).map_err(|e| e.to_string())?;
     match kernel.enter(configure) {
@@ -70,7 +71,7 @@ fn show(
     host: Arc<dyn Host>,
     spec: &'static Spec,
     options: &Options<'_>,
-    configure: fn(&mut Lwp<'_>) -> Result<(), Errno>,
+    configure: fn(&mut Lwp<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
     let kernel = boot(host, spec, options, configure)?;
     let messages = kernel.enter(|l| base::msgbuf::dmesg(l)).map_err(|_| "the kernel panicked")?;
