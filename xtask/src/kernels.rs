@@ -135,7 +135,7 @@ pub fn build_crate(workspace: &Workspace, folder: &Path, shape: Shape) -> Result
 }
 
 /// Runs a cargo build of `name` and finds what it made of the package in `folder`.
-fn artefact(cargo: &mut Command, folder: &Path, name: &str) -> Result<PathBuf> {
+pub fn artefact(cargo: &mut Command, folder: &Path, name: &str) -> Result<PathBuf> {
     cargo.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
     let what = run::shown(cargo);
     let output = waiting(&format!("building {name} for release"), || cargo.output())
