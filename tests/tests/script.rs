@@ -29,6 +29,7 @@ impl Place {
         };
         link("rump_server", "rump_server");
         link("shmif_dumpbus", "shmif_dumpbus");
+        link("cluster", "cluster");
         for name in ["rump.ifconfig", "rump.route", "rump.ping", "rump.halt"] {
             link(name, "rump");
         }
@@ -75,9 +76,12 @@ impl Drop for Place {
     }
 }
 
+fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
 fn works(output: &Output) {
-    let (out, err) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{out}{err}");
     assert!(out.contains("64 bytes from 1.2.1.1: icmp_seq=1 ttl=241"), "{out}{err}");
     assert!(out.contains("1 packets transmitted, 1 received, 0% packet loss"), "{out}");
@@ -115,4 +119,31 @@ fn servers_of_the_script_end_when_they_are_halted() {
         assert!(std::time::Instant::now() < deadline, "servers that are left: {:?}", place.pids());
         std::thread::park_timeout(std::time::Duration::from_millis(5));
     }
+}
+
+#[test]
+fn a_cluster_does_what_the_script_does() {
+    let place = Place::new();
+    let bin = place.bin();
+    let run = |words: &str| {
+        let mut command = place.command("cluster");
+        command.args(words.split_whitespace()).arg("--programs").arg(&bin);
+        command.env("TMPDIR", place.0.folder()).output().unwrap()
+    };
+    let output = run("--remote --nodes 8 --count 10 --json");
+    let (text, error) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{error}");
+    for says in [r#""checked": true"#, r#""nodes": 8"#, r#""processes": 8"#, r#""hop_warm_s": "#] {
+        assert!(text.contains(says), "{text}");
+    }
+    // Others than a line, too; and what cannot be is explained.
+    let output = run("--remote --nodes 5 --topology ring --count 0");
+    assert!(output.status.success(), "{output:?}");
+    std::fs::remove_file(bin.join("rump.ping")).unwrap();
+    let output = run("--remote --nodes 2");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && error.contains("rump.ping: No such file"), "{error}");
+    // Nothing is left: no folder, no server.
+    let left = std::fs::read_dir(place.0.folder()).unwrap().flatten().map(|e| e.file_name());
+    assert_eq!(left.collect::<Vec<_>>(), ["bin"]);
 }

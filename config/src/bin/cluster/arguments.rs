@@ -25,6 +25,12 @@ pub struct Arguments {
     /// A process for each node, joined by files in memory, in place of one process for all
     #[arg(long)]
     pub processes: bool,
+    /// A server for each node, set up by the tools, as the script of the book's figure does it
+    #[arg(long, conflicts_with_all = ["processes", "pcap", "idle"])]
+    pub remote: bool,
+    /// Where rump_server and the tools are; with --remote [default: on the PATH]
+    #[arg(long, value_name = "DIR", requires = "remote")]
+    pub programs: Option<PathBuf>,
     /// Print JSON (SI units) in place of text
     #[arg(long)]
     pub json: bool,

@@ -4,7 +4,8 @@
 //! * `network`: kernels booted and set up.  * `check`: the pings.  * `echo`: one pinging socket.
 //! * `capture`: packets written to files.  * `report`: what is printed.
 //! * `spread`: work over the machine's processors.  * `progress`: a bar for what takes long.
-//! * `host`: what this process costs its host.  * `processes`: a process for each node.
+//! * `host`: what this process costs its host.  * `cost`: what others do.
+//! * `processes`: a process for each node.  * `remote`: a server for each, and the tools.
 //!
 //! Locking: none here. Sources: the book, section 4.4.1 and figure 3.31 (a cluster in one process).
 #![deny(unsafe_code)]
@@ -12,12 +13,14 @@
 mod arguments;
 mod capture;
 mod check;
+mod cost;
 mod echo;
 mod host;
 mod network;
 mod plan;
 mod processes;
 mod progress;
+mod remote;
 mod report;
 mod spread;
 
@@ -61,6 +64,9 @@ fn run(start: Instant, arguments: &Arguments) -> Result<(), Failure> {
     let plan = plan::make(arguments).map_err(Failure::Arguments)?;
     if arguments.processes {
         return processes::run(start, arguments, &plan);
+    }
+    if arguments.remote {
+        return remote::run(start, arguments, &plan);
     }
     let captures = Captures::open(&plan.topology, &arguments.pcap).map_err(Failure::Arguments)?;
     let measured = measure(start, arguments, &plan, &captures);

@@ -6,13 +6,11 @@
 //!
 //! * `limits`: what the host allows.  * `fork`: how a process comes to be.  * `node`: its life.
 //! * `gates`: when nodes go on.  * `message`: what they say.  * `children`: who lives.
-//! * `cost`: what they cost.
 //!
 //! Locking: none; pipes. Sources: the book, section 4.4.1 (a cluster of processes);
 //! memfd_create(2).
 
 mod children;
-mod cost;
 mod fork;
 mod gates;
 mod limits;
@@ -28,12 +26,12 @@ use rustix::process::Pid;
 use crate::arguments::Arguments;
 use crate::capture::Captures;
 use crate::check::Checked;
+use crate::cost::{self, Cost};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::report::{Processes, Report};
 use crate::{Failure, host};
 use children::Children;
-use cost::Cost;
 use gates::Gates;
 use message::{Inbox, Message};
 use node::Orders;
