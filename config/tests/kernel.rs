@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use scratch::Scratch;
 
 const EDGE: &str = r#"
-components = ["net", "netinet", "shmif"]
+components = ["net", "netinet", "shmif", "sysproxy"]
 [options]
 ncpu = 1
 memlimit = "16M"
@@ -18,7 +18,7 @@ hostname = "edge.example"
 "kern.hostname" = "edge"
 [[interface]]
 name = "shmif0"
-linkstr = "inside"
+linkstr = "./inside"
 inet = ["10.0.0.1/24"]
 mtu = 1280
 [[interface]]
@@ -62,16 +62,35 @@ fn a_configuration_becomes_a_program_and_a_library() {
     build(&scratch.path("out/edge"));
 
     let edge = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kernels/debug/edge");
-    let shown = run(&edge, "");
+    // Its bus is a file in the folder that it runs in.
+    let there = || {
+        let mut command = Command::new(&edge);
+        command.current_dir(scratch.path("out")).env("XDG_RUNTIME_DIR", scratch.path("out"));
+        command
+    };
+    let shown = there().output().unwrap();
     assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
     assert!(String::from_utf8_lossy(&shown.stdout).contains("(edge)"));
 
-    let silent = run(&edge, "--probe-exit");
+    let silent = there().arg("--probe-exit").output().unwrap();
     assert!(silent.status.success() && silent.stdout.is_empty() && silent.stderr.is_empty());
+
+    // Served, it is what the configuration says.
+    let served = there().args(["--mode", "600", "unix://edge.socket"]).output().unwrap();
+    assert!(served.status.success(), "{}", String::from_utf8_lossy(&served.stderr));
+    let url = format!("unix://{}", scratch.path("out/edge.socket").display());
+    let client = remote::Client::connect(&url).unwrap();
+    assert_eq!(
+        (client.kernel().as_str(), client.uname().unwrap().nodename.as_str()),
+        ("edge", "edge")
+    );
+    assert!(client.sysctl("net.interfaces").unwrap().contains("10.0.0.1"));
+    let reboot = [0xfee1_dead, 672_274_793, 0x4321_fedc, 0].map(remote::Argument::Value);
+    client.call(169, &mut { reboot }).unwrap();
 
     let measured = run(&edge, "--measure --runs 5 --json");
     let value: serde_json::Value = serde_json::from_slice(&measured.stdout).unwrap();
-    assert_eq!(value["components"], 3);
+    assert_eq!(value["components"], 4);
     for name in ["min", "median", "p99", "first"] {
         assert!(value["boot_s"][name].as_f64().unwrap() > 0.0, "{name}");
     }

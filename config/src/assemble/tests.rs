@@ -90,14 +90,15 @@ fn at<E: std::fmt::Display>(entry: &str) -> impl FnOnce(E) -> String {
 }
 
 fn main() -> std::process::ExitCode {
-    config::program::main(linux::Linux::new(), &KERNEL, options(), configure)
+    let host = linux::Linux::builder().io("shmif", shmif_linux::files()).build();
+    config::program::main(host, &KERNEL, options(), configure, None)
 }
 "#
     );
     let manifest: toml::Table =
         std::fs::read_to_string(&made.manifest).unwrap().parse().expect("the manifest is TOML");
     let names: Vec<_> = manifest["dependencies"].as_table().unwrap().keys().collect();
-    assert_eq!(names, ["base", "config", "linux", "net", "netinet", "shmif"]);
+    assert_eq!(names, ["base", "config", "linux", "net", "netinet", "shmif", "shmif_linux"]);
     assert_eq!(manifest["profile"]["release"]["lto"].as_str(), Some("fat"));
     assert_eq!(manifest["profile"]["release"]["panic"].as_str(), Some("unwind"));
     assert_eq!(manifest["bin"][0]["name"].as_str(), Some("edge"));
@@ -111,6 +112,21 @@ fn main() -> std::process::ExitCode {
     make(EDGE, &scratch.0, Form::Program, false);
     assert_eq!(std::fs::metadata(&made.manifest).unwrap().modified().unwrap(), before);
     assert!(!made.directory.join(".cargo/config.toml").exists());
+}
+
+#[test]
+fn a_kernel_that_can_be_served_is() {
+    let scratch = Scratch::new("server");
+    let made = make("components = ['sysproxy']", &scratch.0, Form::Program, false);
+    let source = std::fs::read_to_string(made.directory.join("src/main.rs")).unwrap();
+    for line in [
+        "    let host = linux::Linux::builder().build();\n",
+        "    config::program::main(host, &KERNEL, options(), configure, Some(serve))\n",
+        "    sysproxy_linux::daemon::serve(&daemon, |bell| {\n",
+        "        let service = sysproxy::Service::new(kernel.handle(), bell);\n",
+    ] {
+        assert!(source.contains(line), "{source}");
+    }
 }
 
 #[test]
@@ -142,7 +158,7 @@ fn every_shipped_configuration_is_complete_and_adds_nothing() {
             names.push(file.name);
         }
     }
-    for shipped in ["base", "net", "netinet", "router"] {
+    for shipped in ["base", "net", "netinet", "router", "server"] {
         assert!(names.iter().any(|name| name == shipped), "{shipped} is missing");
     }
 }
