@@ -215,6 +215,35 @@ fn an_address_goes_with_its_routes_and_leaves_the_others() {
 }
 
 #[test]
+fn an_address_that_cannot_be_had_changes_nothing() {
+    with_node(|lab, node| {
+        let add = |node: &Node, addr: &str| {
+            node.enter(|l| config::add_addr(l, "shmif0", ip(addr).into(), 24)).unwrap()
+        };
+        let routes = |node: &Node| {
+            let text = |(to, r): &(Prefix4, net::route::Route)| format!("{to} {:?}", r.kind);
+            node.enter(|l| route::list(l).unwrap().iter().map(text).collect::<Vec<_>>()).unwrap()
+        };
+        // A user's route has the address: packets for it would go there.
+        node.enter(|l| route::add(l, net("10.0.0.7/32"), ip("10.0.0.9")).unwrap()).unwrap();
+        let before = routes(node);
+        assert_eq!(add(node, "10.0.0.7"), Err(IfError::Exists));
+        assert_eq!(routes(node), before);
+        // No memory for a second address in a network: the first one keeps its routes.
+        for n in 1.. {
+            lab.sim().faults().refuse_nth_charge(n);
+            let added = add(node, "10.0.0.8");
+            lab.sim().faults().clear();
+            if added.is_ok() {
+                assert!(n > 1, "nothing was refused");
+                break;
+            }
+            assert_eq!((added, routes(node)), (Err(IfError::NoMemory), before.clone()));
+        }
+    });
+}
+
+#[test]
 fn routes_go_on_with_the_address_that_is_left() {
     with_node(|_, node| {
         node.enter(|l| {

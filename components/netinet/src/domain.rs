@@ -69,15 +69,24 @@ pub(crate) fn address_added(
     if ifp.kind() == IfKind::Ethernet {
         arp::interfaces::attach(l, ifp)?;
     }
+    let mut made: SmallVec<[Prefix4; 4]> = SmallVec::new();
     for (to, route) in routes(ifp, a, addr.prefix) {
-        match insert(l, to, route) {
-            // A second address in the same network: the first one's route serves.
-            Ok(()) | Err(RouteError::Exists) => {}
-            Err(_) => {
-                withdraw_all(l, ifp, a, addr.prefix);
-                return Err(IfError::NoMemory);
+        let is_itself = to.len == 32 && route.kind == RouteKind::Local;
+        let error = match insert(l, to, route) {
+            Ok(()) => {
+                made.push(to);
+                continue;
             }
+            // A second address in the same network: the first one's route serves.
+            Err(RouteError::Exists) if !is_itself => continue,
+            // A user's route, or a network's edge: packets for the address would go there.
+            Err(RouteError::Exists) => IfError::Exists,
+            Err(_) => IfError::NoMemory,
+        };
+        for to in made {
+            withdraw(l, to, ifp);
         }
+        return Err(error);
     }
     Ok(())
 }
