@@ -54,11 +54,16 @@ impl Place {
         self.command("sh").arg(script).arg(NODES.to_string()).output().unwrap()
     }
 
-    /// The processes of the servers.
+    /// The processes of the servers that run. The list has dead ones, too, whose numbers may be
+    /// strangers' by now: a server is where it was started.
     fn pids(&self) -> Vec<String> {
+        let folder = std::fs::canonicalize(self.0.folder()).unwrap();
+        let is_here = |pid: &String| {
+            std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == folder)
+        };
         let entries = std::fs::read_dir(self.0.folder().join("anykernel")).into_iter().flatten();
         let names = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned());
-        names.filter_map(|name| name.split('-').next().map(str::to_owned)).collect()
+        names.filter_map(|name| name.split('-').next().map(str::to_owned)).filter(is_here).collect()
     }
 
     fn kill(&self) {

@@ -203,12 +203,17 @@ impl Place {
         command
     }
 
-    /// The processes of the servers: they are on the list that `rump list` shows.
+    /// The processes of the servers: those on the list that `rump list` shows that are here. One
+    /// that was killed is on the list, too, and its number may be a stranger's.
     fn pids(&self) -> Result<Vec<String>> {
+        let folder = fs::canonicalize(&self.0)?;
+        let is_here =
+            |pid: &String| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == folder);
         let list = self.0.join("anykernel");
         let entries = fs::read_dir(&list).with_context(|| format!("reading {}", list.display()))?;
         let names = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned());
-        Ok(names.filter_map(|name| name.split('-').next().map(str::to_owned)).collect())
+        let pids = names.filter_map(|name| name.split('-').next().map(str::to_owned));
+        Ok(pids.filter(is_here).collect())
     }
 
     /// Ends the servers, and waits until they have.

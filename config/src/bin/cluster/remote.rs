@@ -192,11 +192,18 @@ impl Servers {
         Ok(())
     }
 
-    /// The processes of the servers that run: they are on the list that `rump list` shows.
+    /// The processes of the servers that run: those on the list that `rump list` shows that are
+    /// here. One that was killed is on the list, too, and its number may be a stranger's.
     fn pids(&self) -> Vec<Pid> {
+        let folder = std::fs::canonicalize(&self.folder).unwrap_or_default();
+        let is_here = |pid: &Pid| {
+            let cwd = std::fs::read_link(format!("/proc/{}/cwd", pid.as_raw_pid()));
+            cwd.is_ok_and(|cwd| cwd == folder)
+        };
         let list = std::fs::read_dir(self.folder.join("anykernel")).into_iter().flatten().flatten();
         let names = list.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        names.filter_map(|name| Pid::from_raw(name.split('-').next()?.parse().ok()?)).collect()
+        let pids = names.filter_map(|name| Pid::from_raw(name.split('-').next()?.parse().ok()?));
+        pids.filter(is_here).collect()
     }
 }
 
