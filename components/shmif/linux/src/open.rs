@@ -19,6 +19,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{FallocateFlags, FileType, Mode, OFlags, fallocate, fstat, fstatfs, open};
 use rustix::io::{Errno, pread, pwrite, retry_on_intr};
 use rustix::rand::{GetRandomFlags, getrandom};
+use rustix::thread::futex::{self, Flags};
 use shmif::bus::layout::{FILE_MAX, Found, Header, PAGE, SLOTS, SLOTS_AT, file_len};
 use shmif::host::FileError;
 
@@ -39,7 +40,28 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Place {
     pub mapping: Mapping,
     pub index: usize,
-    _file: OwnedFd,
+    file: OwnedFd,
+}
+
+impl Place {
+    /// Ends the sleep of who waits for this place, on its doorbell. The system knows sleepers by the
+    /// file's page: should that have been cut off, there must be one in its place.
+    pub fn rouse(&self) {
+        ring(&self.mapping, self.index);
+        if self.mapping.is_broken()
+            && allocate(&self.file, SLOTS_AT).is_ok()
+            && let Ok(again) = Mapping::new(&self.file)
+        {
+            ring(&again, self.index);
+        }
+    }
+}
+
+fn ring(mapping: &Mapping, index: usize) {
+    if let Some(slot) = mapping.map().slot(index) {
+        slot.door().ring();
+        let _ = futex::wake(slot.door().bell(), Flags::empty(), i32::MAX.cast_unsigned());
+    }
 }
 
 /// Takes a place on the bus in the file `path`.
@@ -55,7 +77,7 @@ pub fn join(path: &str) -> Result<Place, FileError> {
     for index in 0..SLOTS {
         if lock::try_lock(&file, SLOT + index as u64).map_err(on_lock)? {
             allocate(&file, file_len(index + 1))?;
-            return Ok(Place { mapping, index, _file: file });
+            return Ok(Place { mapping, index, file });
         }
     }
     Err(FileError::Full)

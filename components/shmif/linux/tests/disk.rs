@@ -149,6 +149,38 @@ fn a_bus_in_memory_takes_only_what_is_used() {
     assert!(stat.st_blocks * 512 < 64 * 1024, "{} blocks", stat.st_blocks);
 }
 
+/// Told, and how often.
+struct Told(AtomicU32);
+
+impl shmif::host::Bell for Told {
+    fn ring(&self, _: &shmif::host::Offcpu) -> bool {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        true
+    }
+}
+
+#[test]
+fn who_waits_for_a_file_that_was_cut_is_let_go() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, cut) in [("whole", false), ("cut", true)] {
+        let path = folder.path().join(name);
+        let (seat, files) = seat(&path);
+        let (seat, told) = (seat.unwrap(), Arc::new(Told(AtomicU32::new(0))));
+        seat.listen(told.clone()).unwrap();
+        until("it has been told that it may look", || told.0.load(Ordering::SeqCst) != 0);
+        let door = seat.map().slot(0).unwrap().door();
+        // That it must be woken, which nobody does.
+        until("the thread sleeps", || door.ring());
+        if cut {
+            std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
+        }
+        seat.leave();
+        until("the thread has let it go", || Arc::strong_count(&told) == 1);
+        assert_eq!(seat.is_broken(), cut);
+        drop((seat, files));
+    }
+}
+
 fn dumpbus(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_shmif_dumpbus")).args(arguments).output().unwrap()
 }

@@ -1,8 +1,9 @@
 //! `--processes`: a process for each node, joined by bus files.
 //!
 //! This process plans, forks one process a node while it is still alone with itself, and then only
-//! listens. The links are files in memory without a name: every node inherits them and reaches them
-//! as `/proc/self/fd/N`, so that nothing is left behind, whoever is killed.
+//! listens. The links are files in memory without a name, which nodes reach through this process, as
+//! `/proc/PID/fd/N`, so that nothing is left behind, whoever is killed. (Through their own numbers
+//! it would cost an entry in /proc for each of them.)
 //!
 //! * `limits`: what the host allows.  * `fork`: how a process comes to be.  * `node`: its life.
 //! * `gates`: when nodes go on.  * `message`: what they say.  * `children`: who lives.
@@ -21,7 +22,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::process::Pid;
+use rustix::process::{Pid, getpid};
 
 use crate::arguments::Arguments;
 use crate::capture::Captures;
@@ -71,13 +72,16 @@ struct Cluster<'a> {
     children: Children,
     /// When the first was forked, since the start of the program.
     begin: Duration,
+    /// The links, by number.
+    _files: Vec<OwnedFd>,
 }
 
 impl<'a> Cluster<'a> {
     fn start(start: Instant, arguments: &'a Arguments, plan: &'a Plan) -> Result<Self, String> {
         let topology = &plan.topology;
         let files = topology.links.iter().map(|link| bus(link)).collect::<Result<Vec<_>, _>>()?;
-        let buses = files.iter().map(|file| format!("/proc/self/fd/{}", file.as_raw_fd()));
+        let me = getpid().as_raw_pid();
+        let buses = files.iter().map(|file| format!("/proc/{me}/fd/{}", file.as_raw_fd()));
         let buses: Vec<String> = buses.collect();
         let mut gates = Gates::new()?;
         let (reader, writer) =
@@ -94,8 +98,9 @@ impl<'a> Cluster<'a> {
             children.add(pid);
             progress.step();
         }
-        // Our own ends of pipe and files go here: the nodes have theirs.
-        Ok(Cluster { arguments, plan, gates, inbox: Inbox::new(reader), children, begin })
+        // Our own end of the pipe goes here: the nodes have theirs.
+        let inbox = Inbox::new(reader);
+        Ok(Cluster { arguments, plan, gates, inbox, children, begin, _files: files })
     }
 
     fn measure(&mut self) -> Result<Report, String> {
