@@ -24,6 +24,8 @@ pub enum Rank {
     File,
     /// A protocol's tables of endpoints (ports, raw sockets).
     Pcbs,
+    /// One connection of a protocol.
+    Connection,
     /// One socket.
     Socket,
     /// The list of interfaces, by name and index.

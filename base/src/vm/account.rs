@@ -44,6 +44,13 @@ impl Account {
         Self { used: AtomicU64::new(0), limit: AtomicU64::new(limit), faulty }
     }
 
+    /// An account that no kernel has, without a limit: for tests of pure code that is charged.
+    #[allow(clippy::disallowed_methods)] // what it charges is not a kernel's either
+    pub fn standalone() -> Arc<Account> {
+        let (used, limit) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
+        Arc::new(Self { used, limit, faulty: None })
+    }
+
     /// Bytes charged now.
     pub fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)

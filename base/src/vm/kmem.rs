@@ -258,6 +258,31 @@ impl<T> KDeque<T> {
         self.deque.front_mut()
     }
 
+    /// The last one.
+    pub fn back(&self) -> Option<&T> {
+        self.deque.back()
+    }
+
+    /// The last one.
+    pub fn back_mut(&mut self) -> Option<&mut T> {
+        self.deque.back_mut()
+    }
+
+    /// The one at position `at`.
+    pub fn get(&self, at: usize) -> Option<&T> {
+        self.deque.get(at)
+    }
+
+    /// The one at position `at`.
+    pub fn get_mut(&mut self, at: usize) -> Option<&mut T> {
+        self.deque.get_mut(at)
+    }
+
+    /// Takes the one at position `at`.
+    pub fn remove(&mut self, at: usize) -> Option<T> {
+        self.deque.remove(at)
+    }
+
     /// How many there are.
     #[inline]
     pub fn len(&self) -> usize {
@@ -271,7 +296,26 @@ impl<T> KDeque<T> {
     }
 
     /// All of them, first to last.
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.deque.iter()
+    }
+
+    /// All of them, first to last.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.deque.iter_mut()
+    }
+
+    /// How many are before the first for which `is_before` is false; they lie in that order.
+    pub fn partition_point(&self, is_before: impl FnMut(&T) -> bool) -> usize {
+        self.deque.partition_point(is_before)
+    }
+
+    /// Gives the memory back, if nothing is in it.
+    pub fn shrink_if_empty(&mut self) {
+        if self.deque.is_empty() && self.deque.capacity() > 0 {
+            self.deque = VecDeque::new();
+            // A smaller charge is not refused.
+            let _ = self.charge.resize(0);
+        }
     }
 }

@@ -23,6 +23,7 @@ pub mod ip;
 mod raw;
 mod sockets;
 mod state;
+pub mod tcp;
 mod timer;
 mod udp;
 pub mod wire;
