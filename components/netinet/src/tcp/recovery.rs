@@ -5,10 +5,12 @@
 //! Locking: none. Sources: RFC 9293 §3.10.7.4 (fifth); RFC 5681 §3.2; RFC 6582; RFC 6675 §5;
 //! RFC 8985 §6, §7; RFC 2883 (duplicates).
 
+use super::board::Sent;
 use super::congestion::{Ack, Congestion};
-use super::control::{LINGER, Mode};
+use super::control::{LINGER, Mode, Stamps};
 use super::header::Segment;
 use super::options::Block;
+use super::rack::Rack;
 use super::rto::{MS, SECOND};
 use super::seq::Seq;
 use super::state::{Event, State};
@@ -22,12 +24,43 @@ const DELAYED_ACK_MAX: u64 = 200 * MS;
 /// The shortest wait before a tail loss probe: shorter than this is noise.
 const PROBE_MIN: u64 = 10 * MS;
 
+/// The longest round trip that an echoed timestamp may tell of, in milliseconds.
+const MAX_ECHO: u32 = 60_000;
+
 /// What one acknowledgment has brought.
 #[derive(Default)]
 struct News {
     bytes: u32,
     /// The round trip of the segment that was sent last, of those sent once.
     rtt: Option<u64>,
+    /// One was sent more than once: what came after it waited for that.
+    again: bool,
+}
+
+/// What each segment that has arrived is news for.
+struct Arrival<'a> {
+    rack: &'a mut Rack,
+    stamps: Stamps,
+    echo: Option<u32>,
+    now: u64,
+    smallest: u64,
+    news: News,
+}
+
+impl Arrival<'_> {
+    fn take(&mut self, sent: &Sent) {
+        let news = &mut self.news;
+        news.bytes = news.bytes.saturating_add(sent.len());
+        news.again |= sent.again;
+        if !sent.again {
+            let rtt = self.now.saturating_sub(sent.at);
+            news.rtt = Some(news.rtt.map_or(rtt, |r| r.min(rtt)));
+        }
+        // RFC 8985 §6.2 step 2: the echo of an earlier copy.
+        let at = self.stamps.clock(sent.at);
+        let is_older = self.echo.is_some_and(|e| (e.wrapping_sub(at) as i32) < 0);
+        self.rack.delivered(sent, self.now, self.smallest, is_older);
+    }
 }
 
 impl<P: Payload> Tcb<P> {
@@ -116,30 +149,27 @@ impl<P: Payload> Tcb<P> {
 
     /// Marks what has arrived.
     fn arrived(&mut self, seg: &Segment, now: u64) -> News {
-        let mut news = News::default();
-        let smallest = self.rtt.smallest();
-        let (rack, stamps) = (&mut self.rack, &self.stamps);
+        let (smallest, stamps) = (self.rtt.smallest(), self.stamps);
         let echo = seg.options.timestamps.filter(|_| stamps.on).map(|(_, echo)| echo);
-        let mut each = |sent: &super::board::Sent| {
-            news.bytes = news.bytes.saturating_add(sent.len());
-            // RFC 8985 §6.2 step 2: the echo of an earlier copy.
-            let is_older = echo.is_some_and(|e| (e.wrapping_sub(stamps.clock(sent.at)) as i32) < 0);
-            rack.delivered(sent, now, smallest, is_older);
-            if !sent.again {
-                let rtt = now.saturating_sub(sent.at);
-                news.rtt = Some(news.rtt.map_or(rtt, |r| r.min(rtt)));
-            }
-        };
-        self.board.acknowledge(seg.ack, &mut each);
+        let (rack, news) = (&mut self.rack, News::default());
+        let mut arrival = Arrival { rack, stamps, echo, now, smallest, news };
+        self.board.acknowledge(seg.ack, &mut |sent| arrival.take(sent));
+        if arrival.news.again {
+            // What came after it waited for it (RFC 6298 §3); but an echo tells which copy it was
+            // (RFC 7323 §4.1).
+            let passed = echo.filter(|e| *e != 0).map(|e| stamps.clock(now).wrapping_sub(e));
+            let sane = passed.filter(|ms| *ms < MAX_ECHO);
+            arrival.news.rtt = sane.map(|ms| u64::from(ms.max(1)) * MS);
+        }
         if self.sack {
             for &(from, end) in seg.options.sack.as_slice() {
                 let sane = from.lt(end) && seg.ack.le(from) && end.le(self.snd.nxt);
                 if sane {
-                    self.board.sack((from, end), &mut each);
+                    self.board.sack((from, end), &mut |sent| arrival.take(sent));
                 }
             }
         }
-        news
+        arrival.news
     }
 
     /// The acknowledgment number has moved.

@@ -302,7 +302,8 @@ fn live(seed: u64) {
     let (active, other) = (end(iss), end(u32::MAX - (seed as u32 % 5000)));
     let other = match dice.below(4) {
         0 => other,
-        1 => other.listening(0),
+        // A cookie that is never acknowledged leaves nothing behind that would try again.
+        1 if weather.loss < 60 => other.listening(0),
         _ => other.listening(4),
     };
     let ends = [active, other];
