@@ -108,6 +108,8 @@ impl<P: Payload> Tcb<P> {
             // The answer to our SYN, which crossed the peer's: its SYN is known already.
             seg.seq += 1;
             seg.control.remove(Control::SYN);
+            // RFC 7323 §2.2: the window of a SYN is never scaled.
+            seg.window >>= self.snd.scale;
         }
         if !self.check_stamps(&seg, now) {
             return None;
@@ -197,12 +199,13 @@ impl<P: Payload> Tcb<P> {
     }
 
     /// RFC 9293 §3.4, the four cases; and data at the edge of a closed window, whose acknowledgment
-    /// counts (§3.10.7.4).
+    /// counts (§3.10.7.4). DIFFERS: what has no data may be at the right edge: it comes from who has
+    /// filled the window, and its acknowledgment may be what opens the other one.
     fn is_acceptable(&self, seg: &Segment) -> bool {
         let (start, span, window) = (self.rcv.nxt, seg.span(), self.receive_window());
         let inside = |n: Seq| start.le(n) && n.lt(start + window);
         if span == 0 || window == 0 {
-            return seg.seq == start || (window > 0 && inside(seg.seq));
+            return seg.seq == start || inside(seg.seq) || (span == 0 && seg.seq == start + window);
         }
         inside(seg.seq) || inside(seg.seq + (span - 1))
     }
@@ -211,7 +214,10 @@ impl<P: Payload> Tcb<P> {
         if seg.has(Control::RST) {
             return;
         }
-        if seg.has(Control::SYN) {
+        self.heard = now;
+        self.probes = 0;
+        if seg.has(Control::SYN) || seg.span() == 0 {
+            // An answer to an answer must not be answered for ever.
             return self.challenge(now);
         }
         if self.state == State::TimeWait && seg.has(Control::FIN) {
@@ -222,8 +228,6 @@ impl<P: Payload> Tcb<P> {
             let end = (seg.seq + seg.len).min(self.rcv.nxt);
             self.rcv.reassembly.note_duplicate((seg.seq, end));
         }
-        self.heard = now;
-        self.probes = 0;
         self.wanted.ack = true;
     }
 

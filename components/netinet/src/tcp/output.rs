@@ -222,7 +222,10 @@ impl<P: Payload> Tcb<P> {
         }
         // RFC 9293 §3.8.4: a number that the peer has. DIFFERS from §3.8.6.1, which has a byte of
         // data in a probe for a window: this one is answered too, and leaves nothing on its way.
-        let seq = if probe { self.snd.una - 1 } else { self.snd.nxt };
+        // Otherwise the next number, or the edge of the peer's window if that has moved back: beyond
+        // it nothing is acceptable.
+        let edge = (self.snd.una + self.snd.window).min(self.snd.nxt);
+        let seq = if probe { self.snd.una - 1 } else { edge };
         let options = self.options(now);
         Some(self.segment(seq, seq, options))
     }
