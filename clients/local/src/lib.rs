@@ -16,7 +16,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! * [`UdpSocket`], [`RawSocket`]: sockets of a kernel, with std's methods and std's errors.
+//! * [`TcpListener`], [`TcpStream`], [`UdpSocket`], [`RawSocket`]: sockets of a kernel, with std's methods and std's errors.
 //! * [`ping`], [`Pinger`]: ICMP echo.  * [`poll`]: several sockets at once.
 //! * [`ifconfig`], [`route`]: interfaces and routes.
 //!
@@ -33,12 +33,14 @@ mod poll;
 mod raw;
 pub mod route;
 mod socket;
+mod tcp;
 mod udp;
 
 pub use base::wait::Events;
 pub use ping::{Ping, Pinger, ping};
 pub use poll::{Poll, poll};
 pub use raw::RawSocket;
+pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;
 
 use std::io;

@@ -8,12 +8,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use base::Kernel;
 use net::socket::{MsgFlags, SockType};
 
-use crate::socket::{Socket, socket_methods};
+use crate::socket::{Socket, broadcast_methods, read_and_write, socket_methods};
 
 /// A raw socket: packets of one protocol, received with their IP header.
 pub struct RawSocket(Socket);
 
 socket_methods!(RawSocket);
+read_and_write!(RawSocket);
+broadcast_methods!(RawSocket);
 
 impl RawSocket {
     /// A socket for IP protocol number `protocol`.

@@ -10,7 +10,7 @@ use base::file::Fd;
 use base::{Errno, Handle, Kernel, Lwp};
 use net::socket::api::{self, Received};
 use net::socket::options::{SOL_SOCKET, so};
-use net::socket::{MsgFlags, SockType};
+use net::socket::{MsgFlags, Shutdown, SockType};
 
 use crate::{io_error, io_result};
 
@@ -57,6 +57,20 @@ impl Socket {
             fds.install(l, file, 0, false)
         })?;
         Ok(Socket { kernel: self.kernel.clone(), fd })
+    }
+
+    /// Takes a connection.
+    pub(crate) fn accept(&self) -> io::Result<(Socket, SocketAddr)> {
+        let (fd, peer) = self.call(|l, fd| api::accept(l, fd, api::Open::default()))?;
+        Ok((Socket { kernel: self.kernel.clone(), fd }, peer))
+    }
+
+    pub(crate) fn listen(&self, backlog: u32) -> io::Result<()> {
+        self.call(|l, fd| api::listen(l, fd, backlog))
+    }
+
+    pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.call(|l, fd| api::shutdown(l, fd, how))
     }
 
     pub(crate) fn bind(&self, addr: SocketAddr) -> io::Result<()> {
@@ -111,13 +125,21 @@ impl Socket {
         self.call(api::timeouts)
     }
 
-    fn int(&self, level: i32, name: i32) -> io::Result<i32> {
+    pub(crate) fn option(&self, level: i32, name: i32, out: &mut [u8]) -> io::Result<usize> {
+        self.call(|l, fd| api::option(l, fd, level, name, out))
+    }
+
+    pub(crate) fn set_option(&self, level: i32, name: i32, value: &[u8]) -> io::Result<()> {
+        self.call(|l, fd| api::set_option(l, fd, level, name, value))
+    }
+
+    pub(crate) fn int(&self, level: i32, name: i32) -> io::Result<i32> {
         let mut value = [0; 4];
         self.call(|l, fd| api::option(l, fd, level, name, &mut value))?;
         Ok(i32::from_ne_bytes(value))
     }
 
-    fn set_int(&self, level: i32, name: i32, value: i32) -> io::Result<()> {
+    pub(crate) fn set_int(&self, level: i32, name: i32, value: i32) -> io::Result<()> {
         self.call(|l, fd| api::set_option(l, fd, level, name, &value.to_ne_bytes()))
     }
 
@@ -208,16 +230,6 @@ macro_rules! socket_methods {
                 self.0.set_nonblocking(on)
             }
 
-            /// Whether the socket may send to everybody.
-            pub fn broadcast(&self) -> std::io::Result<bool> {
-                self.0.broadcast()
-            }
-
-            /// Sets it.
-            pub fn set_broadcast(&self, on: bool) -> std::io::Result<()> {
-                self.0.set_broadcast(on)
-            }
-
             /// Hops given to packets.
             pub fn ttl(&self) -> std::io::Result<u32> {
                 self.0.ttl()
@@ -254,7 +266,13 @@ macro_rules! socket_methods {
                 f.debug_struct(stringify!($name)).field("fd", &self.0.fd()).finish()
             }
         }
+    };
+}
+pub(crate) use socket_methods;
 
+/// `Read` and `Write`, made of `recv` and `send`.
+macro_rules! read_and_write {
+    ($name:ident) => {
         impl std::io::Read for &$name {
             fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
                 self.recv(buf)
@@ -288,4 +306,22 @@ macro_rules! socket_methods {
         }
     };
 }
-pub(crate) use socket_methods;
+pub(crate) use read_and_write;
+
+/// Methods of sockets whose messages may go to everybody.
+macro_rules! broadcast_methods {
+    ($name:ident) => {
+        impl $name {
+            /// Whether the socket may send to everybody.
+            pub fn broadcast(&self) -> std::io::Result<bool> {
+                self.0.broadcast()
+            }
+
+            /// Sets it.
+            pub fn set_broadcast(&self, on: bool) -> std::io::Result<()> {
+                self.0.set_broadcast(on)
+            }
+        }
+    };
+}
+pub(crate) use broadcast_methods;

@@ -11,12 +11,14 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use base::Kernel;
 use net::socket::{MsgFlags, SockType};
 
-use crate::socket::{Socket, socket_methods};
+use crate::socket::{Socket, broadcast_methods, read_and_write, socket_methods};
 
 /// A UDP socket of a kernel.
 pub struct UdpSocket(Socket);
 
 socket_methods!(UdpSocket);
+read_and_write!(UdpSocket);
+broadcast_methods!(UdpSocket);
 
 impl UdpSocket {
     /// A socket with its own address; port 0: one of the kernel's choice. A host name, where one
@@ -92,7 +94,7 @@ impl UdpSocket {
 }
 
 /// Tries `f` with each address until it succeeds.
-fn each<R>(
+pub(crate) fn each<R>(
     addr: impl ToSocketAddrs,
     mut f: impl FnMut(SocketAddr) -> io::Result<R>,
 ) -> io::Result<R> {

@@ -128,7 +128,7 @@ fn what_is_asked_wrongly_answers_as_linux_does() {
         for (args, errno) in [
             ([999, DGRAM, 0], Errno::NoFamily),
             ([AF_INET, 9, 0], Errno::NoSocketType),
-            ([AF_INET, 1, 0], Errno::NoSocketType),
+            ([AF_INET, 1, 17], Errno::NoProtocol),
             ([AF_INET, DGRAM, 6], Errno::NoProtocol),
             ([AF_INET, RAW, 0], Errno::NoProtocol),
         ] {

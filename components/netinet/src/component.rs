@@ -13,13 +13,15 @@ use net::socket::{Protosw, SockType};
 
 use crate::raw::state::Raw;
 use crate::state::Inet;
+use crate::tcp::kernel::Tcp;
 use crate::udp::state::Udp;
 use crate::wire::ipv4::protocol;
-use crate::{arp, domain, ip, raw, sockets, udp};
+use crate::{arp, domain, ip, raw, sockets, tcp, udp};
 
 base::component! {
     "netinet", needs ["net"],
-    hooks { Net => init, Net => udp::state::attach, Net => raw::state::attach, NetIfcfg => configure_lo0 },
+    hooks { Net => init, Net => udp::state::attach, Net => raw::state::attach,
+            Net => tcp::kernel::attach, NetIfcfg => configure_lo0 },
     fini fini
 }
 
@@ -37,11 +39,20 @@ base::slot! {
 }
 
 base::slot! {
+    /// TCP's.
+    pub(crate) static TCP: Tcp;
+}
+
+base::slot! {
     /// That of raw and ping sockets.
     pub(crate) static RAW: Raw;
 }
 
 net::protosw! {
+    static TCP_PROTO = Protosw {
+        family: AF_INET, kind: SockType::Stream, protocol: Some(protocol::TCP), is_default: true,
+        root_only: false, component: "netinet", attach: tcp::usrreq::attach,
+    };
     static UDP_PROTO = Protosw {
         family: AF_INET, kind: SockType::Dgram, protocol: Some(protocol::UDP), is_default: true,
         root_only: false, component: "netinet", attach: udp::usrreq::attach,
@@ -103,6 +114,11 @@ base::counters! {
     } };
 }
 base::counters! {
+    static TCP_COUNTERS = CounterSet { group: "tcp", each: |cx, show| {
+        if let Some(tcp) = cx.try_get(&TCP) { tcp.counters.each(show) }
+    } };
+}
+base::counters! {
     static RAW_COUNTERS = CounterSet { group: "rawip", each: |cx, show| {
         if let Some(raw) = cx.try_get(&RAW) { raw.each(show) }
     } };
@@ -135,6 +151,22 @@ base::sysctl! {
         get: |cx| Some(Value::Int(cx.try_get(&UDP)?.spaces().1.into())),
         set: Some(|cx, value| match value {
             Value::Int(n) => taken(cx.get(&UDP).set_recvspace(n)),
+            Value::Text(_) => Err(Errno::Invalid),
+        }),
+    };
+    static TCP_SENDSPACE = Node {
+        name: "net.inet.tcp.sendspace", doc: "send buffer of new sockets, in bytes",
+        get: |cx| Some(Value::Int(cx.try_get(&TCP)?.spaces().0.into())),
+        set: Some(|cx, value| match value {
+            Value::Int(n) => taken(cx.get(&TCP).set_sendspace(n)),
+            Value::Text(_) => Err(Errno::Invalid),
+        }),
+    };
+    static TCP_RECVSPACE = Node {
+        name: "net.inet.tcp.recvspace", doc: "receive buffer of new sockets, in bytes",
+        get: |cx| Some(Value::Int(cx.try_get(&TCP)?.spaces().1.into())),
+        set: Some(|cx, value| match value {
+            Value::Int(n) => taken(cx.get(&TCP).set_recvspace(n)),
             Value::Text(_) => Err(Errno::Invalid),
         }),
     };
@@ -189,7 +221,7 @@ base::tables! {
         columns: arp::list::COLUMNS, write: arp::list::write,
     };
     static SOCKETS = Table {
-        name: "net.inet.sockets", doc: "sockets of UDP, ping sockets, raw sockets", component: ME,
+        name: "net.inet.sockets", doc: "sockets of TCP and UDP, ping sockets, raw sockets", component: ME,
         columns: sockets::COLUMNS, write: sockets::write,
     };
 }
@@ -208,6 +240,7 @@ fn configure_lo0(l: &mut Lwp<'_>) -> Result<(), Errno> {
 }
 
 fn fini(l: &mut Lwp<'_>) {
+    tcp::kernel::detach(l);
     if let Some(inet) = l.try_get(&INET) {
         inet.clear(l);
     }

@@ -1,12 +1,13 @@
-//! IPv4, ARP, ICMP, UDP and raw sockets.
+//! IPv4, ARP, ICMP, TCP, UDP and raw sockets.
 //!
 //! Pure parts (no kernel, no lock; the time is an argument) under thin shells:
 //! * [`wire`] is the packet formats, [`checksum`] the Internet checksum;
 //! * [`ip`]: input, output, forwarding; options, fragmentation and reassembly;
 //! * [`arp`]: address resolution;  * [`icmp`]: errors, echo, and the rules about them;
+//! * [`tcp`]: connections, a core and the shell around it;
 //! * [`domain`]: addresses of interfaces, and the routes that follow from them.
 //!
-//! Sources: RFC 791, 792, 826, 768, 1122, 1812; NetBSD sys/netinet.
+//! Sources: RFC 791, 792, 826, 768, 9293, 1122, 1812; NetBSD sys/netinet.
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]

@@ -18,6 +18,7 @@ impl From<SockError> for Errno {
             SockError::NoType => Errno::NoSocketType,
             SockError::NoProtocol => Errno::NoProtocol,
             SockError::NoOption => Errno::NoProtocolOption,
+            SockError::NotFound => Errno::NoEntry,
             SockError::NoInterface => Errno::NotSuchDevice,
             SockError::AddrInUse => Errno::AddrInUse,
             SockError::AddrNotAvailable => Errno::AddrNotAvailable,

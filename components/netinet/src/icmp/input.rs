@@ -13,7 +13,7 @@ use crate::ip::forward::ms_of_day;
 use crate::ip::{Facts, options, output};
 use crate::wire::icmp::{HEADER_LEN, IcmpHeader, Message, code};
 use crate::wire::ipv4::{Ipv4Header, MIN_HEADER_LEN, protocol};
-use crate::{raw, udp};
+use crate::{raw, tcp, udp};
 
 /// The most of a quoted packet that is looked at: header with options, and eight bytes.
 const QUOTE: usize = 68;
@@ -104,8 +104,10 @@ fn error(cx: &Cx<'_>, kind: ErrorKind, quote: &[u8]) {
         protocol: view.header.protocol,
         transport,
     };
-    if quoted.protocol == protocol::UDP {
-        udp::error(cx, kind, &quoted);
+    match quoted.protocol {
+        protocol::UDP => udp::error(cx, kind, &quoted),
+        protocol::TCP => tcp::error(cx, kind, &quoted),
+        _ => {}
     }
     raw::error(cx, kind, &quoted);
 }

@@ -21,7 +21,7 @@ use crate::component::INET;
 use crate::icmp::send::{Report, report};
 use crate::wire::icmp::code;
 use crate::wire::ipv4::{Ipv4Header, MIN_HEADER_LEN, protocol};
-use crate::{icmp, raw, udp};
+use crate::{icmp, raw, tcp, udp};
 
 /// Takes a packet; link headers are off.
 pub(crate) fn input(cx: &Cx<'_>, mut packet: Packet) {
@@ -147,6 +147,7 @@ fn dispatch(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header, to_everybody: bool
     let taken = raw::input(cx, &facts, &packet, header.header_len());
     match header.protocol {
         protocol::ICMP => icmp::input::input(cx, &facts, packet, header.header_len()),
+        protocol::TCP => tcp::input_packet(cx, &facts, packet, header.header_len()),
         protocol::UDP => udp::input(cx, &facts, packet, header.header_len()),
         _ if taken => {}
         _ => {

@@ -368,9 +368,10 @@ impl<P: Payload> Tcb<P> {
         (self.rcv.room, self.rcv.room_max) = (room, all);
     }
 
-    /// The user has read: a larger window may be worth a segment.
-    pub fn read(&mut self, room: u32, all: u32) {
-        self.set_room(room, all);
+    /// The user has read: a larger window, of which [`Tcb::set_room`] was told, may be worth a
+    /// segment.
+    pub fn read_more(&mut self) {
+        let (room, all) = (self.rcv.room, self.rcv.room_max);
         // RFC 9293 §3.8.6.2.2; two segments, since nobody waits for less.
         let more = (self.rcv.nxt + room).after(self.rcv.edge);
         if self.state.receives() && more >= (2 * self.rcv.largest).min(all / 2).max(1) {

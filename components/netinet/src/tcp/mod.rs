@@ -3,7 +3,7 @@
 //! The core is pure: segments, the time and random numbers are arguments, and what is to be sent
 //! is asked for. One connection is a [`Tcb`]:
 //! * [`Tcb::connect`], [`Tcb::accepted`]: it begins.  * [`Tcb::input`]: a segment has arrived.
-//! * [`Tcb::written`], [`Tcb::read`], [`Tcb::close`], [`Tcb::abort`]: what its user does.
+//! * [`Tcb::written`], [`Tcb::read_more`], [`Tcb::close`], [`Tcb::abort`]: what its user does.
 //! * [`Tcb::poll`]: the next segment to send, after each of these, until there is none.
 //! * [`Tcb::deadline`], [`Tcb::expire`]: its timers.  * [`Tcb::take_freed`], [`Tcb::take_events`]:
 //!   what came of it.
@@ -13,10 +13,14 @@
 //! [`reassembly`] is what came out of order. [`syncache`] is what a listening socket does before
 //! there is a connection, [`isn`] where its numbers begin.
 //!
+//! The shell around it: `kernel` is TCP's state, `tables` who has which port and which connection,
+//! `deliver` and `listen` take segments, `transmit` sends them, `pcb` is a socket's side, `usrreq` and
+//! `sockopt` what calls on it do.
+//!
 //! The bytes to send stay with the owner, from [`Tcb::data_start`] on; received ones are handed out
 //! as they continue the stream.
 //!
-//! Locking: none in the core.
+//! Locking: none in the core; the shell has `Rank::Pcbs`, then `Rank::Connection`, `Rank::Socket`.
 //! Sources: RFC 9293, 1122 §4.2, 7323, 2018, 2883, 6675, 8985, 6298, 5681, 6582, 6928, 9438, 5961,
 //! 6093, 6191, 6528, 4987.
 
@@ -39,10 +43,20 @@ pub mod state;
 pub mod syncache;
 pub mod timers;
 
+pub(crate) mod deliver;
+pub(crate) mod kernel;
+mod listen;
+pub(crate) mod pcb;
+mod sockopt;
+mod tables;
+mod transmit;
+pub(crate) mod usrreq;
+
 #[cfg(test)]
 mod tests;
 
-pub use control::{Agreed, Settings, Start, Tcb};
+pub use control::{Agreed, Info, Settings, Start, Tcb};
+pub(crate) use deliver::{error, input as input_packet};
 pub use input::reset_for;
 
 /// Data of a segment.

@@ -100,6 +100,12 @@ impl IpOptions {
         Ok(put_int(out, n))
     }
 
+    /// Takes over what a listening socket has for its connections.
+    pub(crate) fn inherit(&self, from: &IpOptions) {
+        self.ttl.store(from.ttl.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.tos.store(from.tos.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
     /// Whether the socket's packets come with their IP header.
     pub(crate) fn includes_header(&self) -> bool {
         self.header_included.load(Ordering::Relaxed)

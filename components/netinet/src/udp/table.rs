@@ -230,6 +230,24 @@ impl<S> Table<S> {
         scored.max_by_key(|(score, _)| *score).map(|(_, e)| &e.owner)
     }
 
+    /// The same among those that `wanted` says.
+    pub(crate) fn find(
+        &self,
+        dst: Ipv4Addr,
+        port: u16,
+        from: SocketAddrV4,
+        wanted: impl Fn(&S) -> bool,
+    ) -> Option<&S> {
+        let all = self.of_port(port).filter(|(_, e)| wanted(&e.owner));
+        let scored = all.filter_map(|(_, e)| Some((e.at.score(dst, from)?, e)));
+        scored.max_by_key(|(score, _)| *score).map(|(_, e)| &e.owner)
+    }
+
+    /// Whose endpoint it is.
+    pub(crate) fn owner(&self, key: Key) -> Option<&S> {
+        self.entries.get(key).map(|e| &e.owner)
+    }
+
     /// Everybody who wants such a packet.
     pub(crate) fn matches(
         &self,

@@ -330,6 +330,34 @@ impl Packet {
     /// The same for a part: `len` bytes from `start`, sharing clusters where it needs most of them.
     pub fn slice(&self, cx: &Cx<'_>, start: usize, len: usize) -> Result<Packet, NoMemory> {
         let mut part = Packet::new(cx)?;
+        self.slice_into(&mut part, start, len)?;
+        Ok(part)
+    }
+
+    /// Keeps the first `at` bytes and gives the rest, which shares clusters likewise.
+    pub fn split_off(&mut self, at: usize) -> Result<Packet, NoMemory> {
+        let mut rest = Self::in_account(&self.0.account)?;
+        self.slice_into(&mut rest, at, self.len().saturating_sub(at))?;
+        self.truncate(at);
+        Ok(rest)
+    }
+
+    /// Takes a copy of a short packet of the same kernel into the room at the end of this one's
+    /// buffer; false if it does not fit.
+    pub fn merge(&mut self, other: &Packet) -> bool {
+        let b = &mut *self.0;
+        let (end, data) = (usize::from(b.end), other.head());
+        if !b.tail.is_empty() || !other.0.tail.is_empty() {
+            return false;
+        }
+        let Some(to) = b.bytes.get_mut(end..end + data.len()) else { return false };
+        to.copy_from_slice(data);
+        b.end += data.len() as u16;
+        true
+    }
+
+    /// Puts a part of this packet, of the same kernel, at the end of `part`.
+    pub fn slice_into(&self, part: &mut Packet, start: usize, len: usize) -> Result<(), NoMemory> {
         let (mut skip, mut left) = (start, len);
         let take = |data: usize, skip: &mut usize, left: &mut usize| {
             let from = data.min(*skip);
@@ -355,7 +383,7 @@ impl Packet {
             let start = piece.start + from as u32;
             part.0.tail.push(Piece { start, end: start + n as u32, ..piece.clone() });
         }
-        Ok(part)
+        Ok(())
     }
 
     /// The packet's bytes, in pieces, front to back.

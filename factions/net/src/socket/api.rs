@@ -251,10 +251,12 @@ pub fn set_option(
 ) -> Result<(), Errno> {
     let held = Held::of(l, fd)?;
     let file = held.socket()?;
-    Ok(match level {
-        SOL_SOCKET => options::set(l, &file.so, name, value),
-        _ => file.pcb.set_option(l, level, name, value),
-    }?)
+    if level != SOL_SOCKET {
+        return Ok(file.pcb.set_option(l, level, name, value)?);
+    }
+    options::set(l, &file.so, name, value)?;
+    file.pcb.options_changed(l);
+    Ok(())
 }
 
 /// Reads an option into `out`; says how long it is.

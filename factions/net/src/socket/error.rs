@@ -27,6 +27,8 @@ pub enum SockError {
     NoProtocol,
     /// Nobody knows the option.
     NoOption,
+    /// There is nothing of that name.
+    NotFound,
     /// There is no such interface.
     NoInterface,
     /// Somebody else has the address.

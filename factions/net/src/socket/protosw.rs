@@ -185,6 +185,9 @@ pub trait UsrReqs: Send + Sync {
     /// The receive buffer has more room than before.
     fn received(&self, cx: &Cx<'_>) {}
 
+    /// An option of level SOL_SOCKET has changed.
+    fn options_changed(&self, cx: &Cx<'_>) {}
+
     /// What can be done on the socket beside what its buffers say (a connection to accept).
     fn poll(&self, cx: &Cx<'_>) -> Events {
         Events::empty()

@@ -10,7 +10,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use base::{Cx, KDeque};
+use base::{Cx, KDeque, NoMemory};
 
 use crate::Packet;
 
@@ -102,11 +102,45 @@ impl Sockbuf {
     /// Puts bytes of a stream at the end. The protocol has looked at [`Sockbuf::room`].
     pub fn append_stream(&mut self, packet: Packet) -> Result<(), Packet> {
         let (len, cost) = (packet.len(), packet.cost());
+        // Small pieces share a packet: they would cost many times their data.
+        if self.queue.back_mut().is_some_and(|last| last.packet.merge(&packet)) {
+            self.bytes += len;
+            return Ok(());
+        }
         let record = Record { packet, from: None, to: None, ifindex: 0 };
         self.queue.push_back(record).map_err(|r| r.packet)?;
         self.bytes += len;
         self.cost += cost;
         Ok(())
+    }
+
+    /// Puts `len` bytes of a stream, `offset` bytes from its front, at the end of `to`.
+    pub fn copy_range(
+        &self,
+        mut offset: usize,
+        mut len: usize,
+        to: &mut Packet,
+    ) -> Result<(), NoMemory> {
+        for record in self.queue.iter() {
+            let here = record.packet.len();
+            if offset >= here {
+                offset -= here;
+                continue;
+            }
+            let n = len.min(here - offset);
+            record.packet.slice_into(to, offset, n)?;
+            (offset, len) = (0, len - n);
+            if len == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of everything.
+    pub fn clear(&mut self) {
+        while self.pop().is_some() {}
+        self.queue.shrink_if_empty();
     }
 
     /// The first message.

@@ -151,7 +151,8 @@ impl End {
         let n = n.min(self.waiting.len());
         self.read.extend(self.waiting.drain(..n));
         let (room, all) = self.room();
-        self.tcb.read(room, all);
+        self.tcb.set_room(room, all);
+        self.tcb.read_more();
     }
 
     pub(super) fn settle(&mut self) {

@@ -1,0 +1,150 @@
+//! TCP's state in each kernel.
+//!
+//! Locking: tables by `Rank::Pcbs`; settings and counters are words.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use base::callout::{Callout, Handler};
+use base::evcnt::Counter;
+use base::vm::kmem;
+use base::{Cx, Errno, Lwp};
+use net::socket::{DEFAULT_LIMIT, MAX_LIMIT, MIN_LIMIT};
+
+use super::tables::Tables;
+use super::{listen, transmit};
+use crate::component::TCP;
+
+macro_rules! counted {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What TCP did.
+        #[derive(Default)]
+        pub(crate) struct TcpCounters { $($(#[$doc])* pub(crate) $name: Counter,)* }
+
+        impl TcpCounters {
+            /// Calls `show` with each counter's name and value.
+            pub(crate) fn each(&self, show: &mut dyn FnMut(&'static str, u64)) {
+                $(show(stringify!($name), self.$name.get());)*
+            }
+        }
+    };
+}
+
+counted! {
+    /// Segments received.
+    received,
+    /// With a header that cannot be.
+    bad_header,
+    /// With a wrong checksum.
+    bad_checksum,
+    /// From or to an address that is not one host's.
+    bad_address,
+    /// For a port that nobody has.
+    no_port,
+    /// Segments sent.
+    sent,
+    /// Resets sent.
+    resets_sent,
+    /// Segments that could not be sent.
+    send_errors,
+    /// Dropped for lack of memory, or of room in a socket.
+    no_memory,
+    /// Connections begun by this side.
+    connects,
+    /// Connections begun by the other side.
+    accepts,
+    /// Connections made.
+    established,
+    /// Connections that failed.
+    failed,
+    /// Connections over.
+    closed,
+    /// SYNs that a listening socket had no room for.
+    listen_full,
+    /// SYN cookies sent.
+    cookies_sent,
+}
+
+/// TCP's state.
+pub(crate) struct Tcp {
+    // ---- settings ----
+    sendspace: AtomicU32,
+    recvspace: AtomicU32,
+    // ---- counters ----
+    pub(crate) counters: TcpCounters,
+    // ---- locked ----
+    pub(crate) tables: Tables,
+    /// For handshakes that listening sockets have begun.
+    pub(crate) timer: Callout,
+}
+
+struct Handshakes;
+
+impl Handler for Handshakes {
+    fn expired(&self, cx: &Cx<'_>) {
+        if cx.try_get(&TCP).is_some() {
+            listen::expire(cx);
+        }
+    }
+}
+
+/// At boot.
+pub(crate) fn attach(l: &mut Lwp<'_>) -> Result<(), Errno> {
+    let tcp = Tcp {
+        sendspace: AtomicU32::new(DEFAULT_LIMIT as u32),
+        recvspace: AtomicU32::new(DEFAULT_LIMIT as u32),
+        counters: TcpCounters::default(),
+        tables: Tables::new(l),
+        timer: Callout::new(l, kmem::arc(l, Handshakes)?)?,
+    };
+    TCP.set(l, kmem::boxed(l, tcp)?)
+}
+
+/// At the end: connections are forgotten, without a word to their peers.
+pub(crate) fn detach(l: &mut Lwp<'_>) {
+    let Some(tcp) = l.try_get(&TCP) else { return };
+    tcp.timer.stop(l);
+    while let Some(pcb) = tcp.tables.any_connection(l) {
+        pcb.forget(l);
+    }
+}
+
+impl Tcp {
+    /// Limits of new sockets' buffers: to send, to receive.
+    pub(crate) fn spaces(&self) -> (u32, u32) {
+        (self.sendspace.load(Ordering::Relaxed), self.recvspace.load(Ordering::Relaxed))
+    }
+
+    /// Sets the first.
+    pub(crate) fn set_sendspace(&self, bytes: i64) -> bool {
+        set_space(&self.sendspace, bytes)
+    }
+
+    /// Sets the second.
+    pub(crate) fn set_recvspace(&self, bytes: i64) -> bool {
+        set_space(&self.recvspace, bytes)
+    }
+}
+
+fn set_space(word: &AtomicU32, bytes: i64) -> bool {
+    match usize::try_from(bytes) {
+        Ok(n) if (MIN_LIMIT..=MAX_LIMIT).contains(&n) => {
+            word.store(n as u32, Ordering::Relaxed);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// The largest segment on the way to `dst`: what its interface carries, less both headers (RFC 9293
+/// §3.7.1).
+pub(crate) fn mss_to(cx: &Cx<'_>, dst: core::net::Ipv4Addr) -> u16 {
+    let route = net::route::lookup4(cx, dst);
+    let local = |r: &net::route::Route| r.kind == net::route::RouteKind::Local;
+    let mtu = match route {
+        // To itself, a kernel talks over lo0.
+        Some(r) if local(&r) => net::ifnet::config::find(cx, "lo0").map_or(576, |lo| lo.mtu()),
+        Some(r) => r.ifp.mtu(),
+        None => 576,
+    };
+    u16::try_from(mtu.saturating_sub(transmit::HEADERS)).unwrap_or(u16::MAX).max(64)
+}

@@ -1,0 +1,118 @@
+//! Segments on their way out: packets of them.
+//!
+//! * [`send`]: one of a connection, with its data.  * [`reply`]: one without.
+//!
+//! Locking: with `Rank::Connection` held or not; `Rank::Socket` while data is taken from a buffer.
+//! Sources: RFC 9293 §3.1; RFC 1191 §3 (never cut on the way).
+
+use base::{Cx, NoMemory};
+use net::Packet;
+use net::socket::Socket;
+use zerocopy::IntoBytes;
+
+use super::Payload;
+use super::header::{Control, HEADER_LEN, MAX_OPTIONS, Segment, TcpHeader};
+use super::isn::Pair;
+use crate::checksum::{self, Sum};
+use crate::component::TCP;
+use crate::ip::output::{self, Send, SendError};
+use crate::wire::ipv4::protocol;
+
+/// Bytes of both headers without options.
+pub(crate) const HEADERS: u32 = 40;
+
+impl Payload for Packet {
+    fn len(&self) -> usize {
+        Packet::len(self)
+    }
+
+    fn trim_front(&mut self, n: usize) {
+        self.pull(n.min(Packet::len(self)));
+    }
+
+    fn truncate(&mut self, len: usize) {
+        Packet::truncate(self, len);
+    }
+
+    fn split_off(&mut self, at: usize) -> Option<Self> {
+        Packet::split_off(self, at).ok()
+    }
+
+    fn cost(&self) -> usize {
+        Packet::cost(self)
+    }
+}
+
+/// How the packets of a connection go.
+pub(crate) fn how(pair: &Pair) -> Send {
+    Send {
+        src: Some(*pair.local.ip()),
+        dst: *pair.peer.ip(),
+        protocol: protocol::TCP,
+        ttl: 0,
+        tos: 0,
+        dont_fragment: true,
+        broadcast_ok: false,
+    }
+}
+
+/// Sends a segment whose data is `offset` bytes from the front of the socket's send buffer.
+pub(crate) fn send(
+    cx: &Cx<'_>,
+    pair: &Pair,
+    seg: &Segment,
+    from: Option<(&Socket, usize)>,
+    how: &Send,
+) -> Result<(), SendError> {
+    let counters = &cx.get(&TCP).counters;
+    let packet = build(cx, pair, seg, from)?;
+    counters.sent.inc(cx);
+    if seg.has(Control::RST) {
+        counters.resets_sent.inc(cx);
+    }
+    output::send(cx, packet, how)
+}
+
+/// Sends a segment that has no data.
+pub(crate) fn reply(cx: &Cx<'_>, pair: &Pair, seg: &Segment) {
+    if send(cx, pair, seg, None, &how(pair)).is_err() {
+        cx.get(&TCP).counters.send_errors.inc(cx);
+    }
+}
+
+fn build(
+    cx: &Cx<'_>,
+    pair: &Pair,
+    seg: &Segment,
+    from: Option<(&Socket, usize)>,
+) -> Result<Packet, NoMemory> {
+    let mut options = [0; MAX_OPTIONS];
+    let options_len = seg.options.emit(&mut options);
+    let options = options.get(..options_len).unwrap_or_default();
+    let mut header = TcpHeader::new(pair.local.port(), pair.peer.port(), seg, options_len);
+    let mut packet = Packet::new(cx)?;
+    // The header first, so that it is in the buffer with room for the others in front.
+    packet.append(header.as_bytes())?;
+    packet.append(options)?;
+    if let Some((so, offset)) = from.filter(|_| seg.len > 0) {
+        so.state(cx).snd.copy_range(offset, seg.len as usize, &mut packet)?;
+    }
+    let len = u16::try_from(packet.len()).map_err(|_| NoMemory)?;
+    let pseudo = checksum::pseudo(*pair.local.ip(), *pair.peer.ip(), protocol::TCP, len);
+    header.set_checksum(pseudo, sum_from(&packet, HEADER_LEN));
+    if let Some(front) = packet.head_mut().get_mut(..HEADER_LEN) {
+        front.copy_from_slice(header.as_bytes());
+    }
+    Ok(packet)
+}
+
+/// The sum of a packet's bytes from one on.
+pub(crate) fn sum_from(packet: &Packet, mut skip: usize) -> Sum {
+    let mut sum = Sum::new();
+    for segment in packet.segments() {
+        let from = skip.min(segment.len());
+        skip -= from;
+        sum.append(Sum::of(segment.get(from..).unwrap_or_default()));
+    }
+    sum
+}
