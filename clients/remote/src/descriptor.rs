@@ -65,7 +65,16 @@ impl Descriptor {
 
     /// Another descriptor of the same file.
     pub fn try_clone(&self) -> io::Result<Descriptor> {
-        let fd = self.call(call::DUP, [])?;
+        self.derive(call::DUP, [])
+    }
+
+    /// The descriptor that a call on this one makes.
+    pub fn derive<const N: usize>(
+        &self,
+        number: u32,
+        arguments: [Argument<'_>; N],
+    ) -> io::Result<Descriptor> {
+        let fd = self.call(number, arguments)?;
         let fd = u32::try_from(fd).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
         Ok(Self { client: self.client.clone(), generation: self.generation, fd })
     }

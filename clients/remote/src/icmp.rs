@@ -6,13 +6,15 @@ use std::io;
 
 use crate::Client;
 use crate::numbers::{IPPROTO_ICMP, SOCK_DGRAM};
-use crate::socket::{Socket, host_methods, socket_methods};
+use crate::socket::{Socket, broadcast_methods, host_methods, read_and_write, socket_methods};
 
 /// Sends echo requests and receives their answers, ICMP header first. The kernel fills in the
 /// identifier and the checksum.
 pub struct IcmpSocket(Socket);
 
 socket_methods!(IcmpSocket);
+read_and_write!(IcmpSocket);
+broadcast_methods!(IcmpSocket);
 host_methods!(IcmpSocket);
 
 impl IcmpSocket {

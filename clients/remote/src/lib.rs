@@ -16,7 +16,7 @@
 //!
 //! * [`Client`]: the connection, and calls by number.  * [`Retry`]: what happens when the server
 //!   is gone.
-//! * [`UdpSocket`], [`RawSocket`], [`IcmpSocket`]: sockets with std's methods.
+//! * [`TcpListener`], [`TcpStream`], [`UdpSocket`], [`RawSocket`], [`IcmpSocket`]: sockets with std's methods.
 //! * [`Descriptor`]: ioctl and the rest.  * [`poll`]: several at once.
 //! * [`Client::fork`], [`Client::exec`]: the program's process and the kernel's go together.
 //! * [`Interrupt`]: ends calls that wait.
@@ -48,6 +48,7 @@ mod sockaddr;
 mod socket;
 mod stream;
 mod sysctl;
+mod tcp;
 mod udp;
 
 pub use client::{Argument, Builder, Client};
@@ -61,6 +62,7 @@ pub use poll::{Events, Poll, poll};
 pub use process::Uname;
 pub use raw::RawSocket;
 pub use retry::Retry;
+pub use tcp::{TcpListener, TcpStream};
 pub use transport::Url;
 pub use udp::UdpSocket;
 

@@ -18,6 +18,7 @@ pub mod call {
     pub const RECVFROM: u32 = 45;
     pub const SHUTDOWN: u32 = 48;
     pub const BIND: u32 = 49;
+    pub const LISTEN: u32 = 50;
     pub const GETSOCKNAME: u32 = 51;
     pub const GETPEERNAME: u32 = 52;
     pub const SETSOCKOPT: u32 = 54;
@@ -26,11 +27,13 @@ pub mod call {
     pub const FCNTL: u32 = 72;
     pub const GETUID: u32 = 102;
     pub const SETHOSTNAME: u32 = 170;
+    pub const ACCEPT4: u32 = 288;
     /// The kernel's own: its settings.
     pub const SYSCTL: u32 = 500;
 }
 
 pub(crate) const AF_INET: u16 = 2;
+pub(crate) const SOCK_STREAM: u64 = 1;
 pub(crate) const SOCK_DGRAM: u64 = 2;
 pub(crate) const SOCK_RAW: u64 = 3;
 pub(crate) const IPPROTO_ICMP: u64 = 1;
@@ -47,9 +50,21 @@ pub(crate) const SOL_SOCKET: i32 = 1;
 pub(crate) const SO_REUSEADDR: i32 = 2;
 pub(crate) const SO_ERROR: i32 = 4;
 pub(crate) const SO_BROADCAST: i32 = 6;
+pub(crate) const SO_SNDBUF: i32 = 7;
 pub(crate) const SO_RCVBUF: i32 = 8;
+pub(crate) const SO_KEEPALIVE: i32 = 9;
+pub(crate) const SO_LINGER: i32 = 13;
 pub(crate) const SO_RCVTIMEO: i32 = 20;
 pub(crate) const SO_SNDTIMEO: i32 = 21;
 pub(crate) const IPPROTO_IP: i32 = 0;
 pub(crate) const IP_TTL: i32 = 2;
 pub(crate) const IP_HDRINCL: i32 = 3;
+pub(crate) const IPPROTO_TCP: i32 = 6;
+pub(crate) const TCP_NODELAY: i32 = 1;
+pub(crate) const TCP_MAXSEG: i32 = 2;
+pub(crate) const TCP_KEEPIDLE: i32 = 4;
+pub(crate) const TCP_KEEPINTVL: i32 = 5;
+pub(crate) const TCP_KEEPCNT: i32 = 6;
+pub(crate) const TCP_INFO: i32 = 11;
+pub(crate) const TCP_CONGESTION: i32 = 13;
+pub(crate) const TCP_USER_TIMEOUT: i32 = 18;

@@ -6,12 +6,14 @@ use std::io;
 
 use crate::Client;
 use crate::numbers::SOCK_RAW;
-use crate::socket::{Socket, host_methods, socket_methods};
+use crate::socket::{Socket, broadcast_methods, host_methods, read_and_write, socket_methods};
 
 /// A raw socket: packets of one protocol, received with their IP header.
 pub struct RawSocket(Socket);
 
 socket_methods!(RawSocket);
+read_and_write!(RawSocket);
+broadcast_methods!(RawSocket);
 host_methods!(RawSocket);
 
 impl RawSocket {

@@ -51,6 +51,23 @@ impl Socket {
         self.name(call::BIND, addr)
     }
 
+    pub(crate) fn listen(&self, backlog: u32) -> io::Result<()> {
+        self.0.call(call::LISTEN, [Value(backlog.into())]).map(drop)
+    }
+
+    /// Takes a connection; says whose.
+    pub(crate) fn accept(&self) -> io::Result<(Socket, SocketAddr)> {
+        let (mut raw, mut len) = ([0; sockaddr::LEN], (sockaddr::LEN as u32).to_ne_bytes());
+        let arguments = [Out(&mut raw), InOut(&mut len), Value(0)];
+        let new = self.0.derive(call::ACCEPT4, arguments)?;
+        let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
+        Ok((Socket(new), sockaddr::parse(&raw).unwrap_or(nobody)))
+    }
+
+    pub(crate) fn shutdown(&self, how: u64) -> io::Result<()> {
+        self.0.call(call::SHUTDOWN, [Value(how)]).map(drop)
+    }
+
     pub(crate) fn connect(&self, to: SocketAddr) -> io::Result<()> {
         self.name(call::CONNECT, to)
     }
@@ -95,19 +112,19 @@ impl Socket {
         self.own_name(call::GETPEERNAME)
     }
 
-    fn option<const N: usize>(&self, level: i32, name: i32) -> io::Result<[u8; N]> {
+    pub(crate) fn option<const N: usize>(&self, level: i32, name: i32) -> io::Result<[u8; N]> {
         let (mut value, mut len) = ([0; N], (N as u32).to_ne_bytes());
         let (level, name) = numbers(level, name);
         self.0.call(call::GETSOCKOPT, [level, name, Out(&mut value), InOut(&mut len)])?;
         Ok(value)
     }
 
-    fn set_option(&self, level: i32, name: i32, value: &[u8]) -> io::Result<()> {
+    pub(crate) fn set_option(&self, level: i32, name: i32, value: &[u8]) -> io::Result<()> {
         let ((level, name), len) = (numbers(level, name), Value(value.len() as u64));
         self.0.call(call::SETSOCKOPT, [level, name, In(value), len]).map(drop)
     }
 
-    fn int(&self, level: i32, name: i32) -> io::Result<i32> {
+    pub(crate) fn int(&self, level: i32, name: i32) -> io::Result<i32> {
         self.option(level, name).map(i32::from_ne_bytes)
     }
 
@@ -241,16 +258,6 @@ macro_rules! socket_methods {
                 self.0.0.set_nonblocking(on)
             }
 
-            /// Whether the socket may send to everybody.
-            pub fn broadcast(&self) -> std::io::Result<bool> {
-                self.0.broadcast()
-            }
-
-            /// Sets it.
-            pub fn set_broadcast(&self, on: bool) -> std::io::Result<()> {
-                self.0.set_broadcast(on)
-            }
-
             /// Hops given to packets.
             pub fn ttl(&self) -> std::io::Result<u32> {
                 self.0.ttl()
@@ -282,7 +289,13 @@ macro_rules! socket_methods {
                 f.debug_struct(stringify!($name)).field("fd", &self.0.0.fd()).finish()
             }
         }
+    };
+}
+pub(crate) use socket_methods;
 
+/// `Read` and `Write`, made of `recv` and `send`.
+macro_rules! read_and_write {
+    ($name:ident) => {
         impl std::io::Read for &$name {
             fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
                 self.recv(buf)
@@ -316,7 +329,25 @@ macro_rules! socket_methods {
         }
     };
 }
-pub(crate) use socket_methods;
+pub(crate) use read_and_write;
+
+/// Methods of sockets whose messages may go to everybody.
+macro_rules! broadcast_methods {
+    ($name:ident) => {
+        impl $name {
+            /// Whether the socket may send to everybody.
+            pub fn broadcast(&self) -> std::io::Result<bool> {
+                self.0.broadcast()
+            }
+
+            /// Sets it.
+            pub fn set_broadcast(&self, on: bool) -> std::io::Result<()> {
+                self.0.set_broadcast(on)
+            }
+        }
+    };
+}
+pub(crate) use broadcast_methods;
 
 /// Methods of sockets whose messages go to hosts, not to ports.
 macro_rules! host_methods {

@@ -10,12 +10,14 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use crate::Client;
 use crate::numbers::{MSG_PEEK, SOCK_DGRAM};
-use crate::socket::{Socket, each, socket_methods};
+use crate::socket::{Socket, broadcast_methods, each, read_and_write, socket_methods};
 
 /// A UDP socket.
 pub struct UdpSocket(Socket);
 
 socket_methods!(UdpSocket);
+read_and_write!(UdpSocket);
+broadcast_methods!(UdpSocket);
 
 impl UdpSocket {
     /// A socket with its own address; port 0: one of the kernel's choice. A host name, where one

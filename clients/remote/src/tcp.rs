@@ -1,0 +1,206 @@
+//! TCP of a kernel that is elsewhere.
+//!
+//! * [`TcpListener`], [`TcpStream`]: the methods of std's types, `Read` and `Write`, and the options
+//!   that std has not.
+//!
+//! Locking: none. Sources: the documentation of `std::net`; Linux tcp(7), socket(7).
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use crate::Client;
+use crate::numbers::{
+    IPPROTO_TCP, MSG_PEEK, SO_KEEPALIVE, SO_LINGER, SO_SNDBUF, SOCK_STREAM, SOL_SOCKET,
+    TCP_CONGESTION, TCP_INFO, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_MAXSEG, TCP_NODELAY,
+    TCP_USER_TIMEOUT,
+};
+use crate::socket::{Socket, each, read_and_write, socket_methods};
+
+const EINPROGRESS: i32 = 115;
+
+/// As many connections as std's listeners let wait.
+const BACKLOG: u32 = 128;
+
+/// Connections to be accepted.
+pub struct TcpListener(Socket);
+
+/// A connection.
+pub struct TcpStream(Socket);
+
+socket_methods!(TcpListener);
+socket_methods!(TcpStream);
+read_and_write!(TcpStream);
+
+impl TcpListener {
+    /// Listens at an address, with SO_REUSEADDR as std does; port 0: one of the kernel's choice.
+    pub fn bind(client: &Client, addr: impl ToSocketAddrs) -> io::Result<Self> {
+        Self::bind_with(client, addr, BACKLOG)
+    }
+
+    /// The same with a backlog: how many connections may wait to be accepted.
+    pub fn bind_with(client: &Client, addr: impl ToSocketAddrs, backlog: u32) -> io::Result<Self> {
+        each(addr, |addr| {
+            let socket = Socket::new(client, SOCK_STREAM, 0)?;
+            socket.set_reuse_address(true)?;
+            socket.bind(addr)?;
+            socket.listen(backlog)?;
+            Ok(Self(socket))
+        })
+    }
+
+    /// Waits for a connection.
+    pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (socket, peer) = self.0.accept()?;
+        Ok((TcpStream(socket), peer))
+    }
+
+    /// Connections, one after the other; it never ends.
+    pub fn incoming(&self) -> impl Iterator<Item = io::Result<TcpStream>> {
+        std::iter::repeat_with(|| Ok(self.accept()?.0))
+    }
+
+    /// The address.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+impl TcpStream {
+    /// Connects to `to`.
+    pub fn connect(client: &Client, to: impl ToSocketAddrs) -> io::Result<Self> {
+        each(to, |to| {
+            let socket = Socket::new(client, SOCK_STREAM, 0)?;
+            socket.connect(to)?;
+            Ok(Self(socket))
+        })
+    }
+
+    /// The same, and waits no longer than that.
+    pub fn connect_timeout(client: &Client, to: &SocketAddr, wait: Duration) -> io::Result<Self> {
+        let socket = Socket::new(client, SOCK_STREAM, 0)?;
+        socket.set_timeout(false, Some(wait))?;
+        socket.connect(*to).map_err(|e| match e.raw_os_error() {
+            Some(EINPROGRESS) => io::ErrorKind::TimedOut.into(),
+            _ => e,
+        })?;
+        socket.set_timeout(false, None)?;
+        Ok(Self(socket))
+    }
+
+    /// A socket with its own address, connected to `to` without waiting for that.
+    pub fn begin(
+        client: &Client,
+        from: impl ToSocketAddrs,
+        to: impl ToSocketAddrs,
+    ) -> io::Result<Self> {
+        let socket = Socket::new(client, SOCK_STREAM, 0)?;
+        each(from, |addr| socket.bind(addr))?;
+        socket.0.set_nonblocking(true)?;
+        each(to, |to| match socket.connect(to) {
+            Err(e) if e.raw_os_error() == Some(EINPROGRESS) => Ok(()),
+            done => done,
+        })?;
+        socket.0.set_nonblocking(false)?;
+        Ok(Self(socket))
+    }
+
+    /// Sends some of `data`: all of it, unless the socket is non-blocking.
+    pub fn send(&self, data: &[u8]) -> io::Result<usize> {
+        self.0.send(data, None)
+    }
+
+    /// Receives what there is, one byte at least; none means that the other side has ended.
+    pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        Ok(self.0.recv(buf, 0)?.len)
+    }
+
+    /// The same, and leaves it there.
+    pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        Ok(self.0.recv(buf, MSG_PEEK)?.len)
+    }
+
+    /// Ends one direction, or both.
+    pub fn shutdown(&self, how: std::net::Shutdown) -> io::Result<()> {
+        self.0.shutdown(match how {
+            std::net::Shutdown::Read => 0,
+            std::net::Shutdown::Write => 1,
+            std::net::Shutdown::Both => 2,
+        })
+    }
+
+    /// The socket's own address.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// The peer's.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.peer_addr()
+    }
+
+    /// Whether small segments go at once (TCP_NODELAY).
+    pub fn nodelay(&self) -> io::Result<bool> {
+        Ok(self.0.int(IPPROTO_TCP, TCP_NODELAY)? != 0)
+    }
+
+    /// Sets it.
+    pub fn set_nodelay(&self, on: bool) -> io::Result<()> {
+        self.0.set_int(IPPROTO_TCP, TCP_NODELAY, on.into())
+    }
+
+    /// Whether closing breaks off (`Some` of no time), or sends what is left (SO_LINGER).
+    pub fn set_linger(&self, time: Option<Duration>) -> io::Result<()> {
+        let seconds = time.map_or(0, |t| i32::try_from(t.as_secs()).unwrap_or(i32::MAX));
+        let mut value = [0; 8];
+        let (on, rest) = value.split_at_mut(4);
+        on.copy_from_slice(&i32::from(time.is_some()).to_ne_bytes());
+        rest.copy_from_slice(&seconds.to_ne_bytes());
+        self.0.set_option(SOL_SOCKET, SO_LINGER, &value)
+    }
+
+    /// Asks a silent peer after `idle`, then each `interval`, `count` times (SO_KEEPALIVE and its
+    /// timers); `None` never asks.
+    pub fn set_keepalive(&self, how: Option<(Duration, Duration, u8)>) -> io::Result<()> {
+        if let Some((idle, interval, count)) = how {
+            let seconds = |t: Duration| i32::try_from(t.as_secs()).unwrap_or(i32::MAX);
+            self.0.set_int(IPPROTO_TCP, TCP_KEEPIDLE, seconds(idle))?;
+            self.0.set_int(IPPROTO_TCP, TCP_KEEPINTVL, seconds(interval))?;
+            self.0.set_int(IPPROTO_TCP, TCP_KEEPCNT, count.into())?;
+        }
+        self.0.set_int(SOL_SOCKET, SO_KEEPALIVE, how.is_some().into())
+    }
+
+    /// How long data may stay unacknowledged (TCP_USER_TIMEOUT); `None`: as the kernel has it.
+    pub fn set_user_timeout(&self, time: Option<Duration>) -> io::Result<()> {
+        let ms = time.map_or(0, |t| i32::try_from(t.as_millis()).unwrap_or(i32::MAX));
+        self.0.set_int(IPPROTO_TCP, TCP_USER_TIMEOUT, ms)
+    }
+
+    /// How many bytes may wait to be sent.
+    pub fn set_send_buffer(&self, bytes: usize) -> io::Result<()> {
+        self.0.set_int(SOL_SOCKET, SO_SNDBUF, i32::try_from(bytes).unwrap_or(i32::MAX))
+    }
+
+    /// The largest segment (TCP_MAXSEG).
+    pub fn max_segment(&self) -> io::Result<u32> {
+        Ok(self.0.int(IPPROTO_TCP, TCP_MAXSEG)?.try_into().unwrap_or(0))
+    }
+
+    /// The congestion algorithm's name.
+    pub fn congestion(&self) -> io::Result<String> {
+        let name: [u8; 16] = self.0.option(IPPROTO_TCP, TCP_CONGESTION)?;
+        let name = name.split(|b| *b == 0).next().unwrap_or_default();
+        Ok(String::from_utf8_lossy(name).into_owned())
+    }
+
+    /// Chooses one.
+    pub fn set_congestion(&self, name: &str) -> io::Result<()> {
+        self.0.set_option(IPPROTO_TCP, TCP_CONGESTION, name.as_bytes())
+    }
+
+    /// The beginning of Linux's struct tcp_info.
+    pub fn info(&self) -> io::Result<[u8; 104]> {
+        self.0.option(IPPROTO_TCP, TCP_INFO)
+    }
+}
