@@ -4,6 +4,8 @@
 //! folder's name; what it needs are those of its dependencies that are components themselves.
 //! So a new component is known as soon as its folder is there.
 //!
+//! A component's folder `linux`, if there is one, is its half on the host.
+//!
 //! * [`Catalogue::scan`]: of the tree at a root.
 //!
 //! Locking: none.
@@ -34,6 +36,24 @@ pub struct Crate {
     pub package: String,
     /// Its folder.
     pub path: PathBuf,
+    /// Its half on the host, if it has one.
+    pub half: Option<Half>,
+}
+
+/// The half of a component on the host: the crate in its folder `linux`. What it is to a kernel its
+/// manifest says, under `[package.metadata.anykernel]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Half {
+    /// The name of the library.
+    pub name: String,
+    /// The name of the package.
+    pub package: String,
+    /// Its folder.
+    pub path: PathBuf,
+    /// The function that makes what the host gives to the driver.
+    pub io: Option<String>,
+    /// The module that makes a server of the kernel.
+    pub server: Option<String>,
 }
 
 /// A source tree cannot be understood.
@@ -96,9 +116,33 @@ fn manifest(path: &Path) -> Result<(Crate, Vec<String>), ScanError> {
     let name = name.ok_or_else(|| fail("is in a folder whose name is not text".to_string()))?;
     let needs = table.get("dependencies").and_then(|list| list.as_table());
     let needs = needs.map(|list| list.keys().cloned().collect()).unwrap_or_default();
-    let found =
-        Crate { name: name.to_string(), package: package.to_string(), path: path.to_path_buf() };
-    Ok((found, needs))
+    let half = half(path, name)?;
+    let (name, package) = (name.to_string(), package.to_string());
+    Ok((Crate { name, package, path: path.to_path_buf(), half }, needs))
+}
+
+/// The half on the host of the component `name` in this folder.
+fn half(path: &Path, name: &str) -> Result<Option<Half>, ScanError> {
+    let path = path.join("linux");
+    let file = path.join("Cargo.toml");
+    if !file.is_file() {
+        return Ok(None);
+    }
+    let fail = |reason: String| ScanError { path: file.clone(), reason };
+    let text = std::fs::read_to_string(&file).map_err(|error| fail(error.to_string()))?;
+    let table: toml::Table = text.parse().map_err(|error| fail(format!("{error}")))?;
+    let package = table.get("package");
+    let of_package = |key: &str| package.and_then(|package| package.get(key));
+    let word = |value: Option<&toml::Value>| value.and_then(|v| v.as_str()).map(str::to_string);
+    let metadata = of_package("metadata").and_then(|metadata| metadata.get("anykernel"));
+    let of_metadata = |key: &str| word(metadata.and_then(|metadata| metadata.get(key)));
+    Ok(Some(Half {
+        name: format!("{name}_linux"),
+        package: word(of_package("name")).ok_or_else(|| fail("has no package name".to_string()))?,
+        io: of_metadata("io"),
+        server: of_metadata("server"),
+        path,
+    }))
 }
 
 #[cfg(test)]
@@ -110,7 +154,13 @@ mod tests {
         let catalogue = Catalogue::scan(&crate::source_root()).unwrap();
         let net = catalogue.get("net").expect("there is a net faction");
         assert_eq!(net.package, "anykernel-net");
-        assert!(catalogue.get("shmif").is_some_and(|found| found.path.ends_with("shmif")));
+        let shmif = catalogue.get("shmif").unwrap();
+        assert!(shmif.path.ends_with("shmif"));
+        let half = shmif.half.as_ref().unwrap();
+        assert_eq!((half.name.as_str(), half.io.as_deref()), ("shmif_linux", Some("files")));
+        let server =
+            catalogue.get("sysproxy").and_then(|found| found.half.as_ref()?.server.clone());
+        assert_eq!(server.as_deref(), Some("daemon"));
         assert!(catalogue.known.is_sorted_by_key(|known| known.name.clone()));
     }
 

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use scratch::Scratch;
 
 const EDGE: &str = r#"
-components = ["net", "netinet", "shmif"]
+components = ["net", "netinet", "shmif", "sysproxy"]
 [options]
 ncpu = 1
 memlimit = "16M"
@@ -18,7 +18,7 @@ hostname = "edge.example"
 "kern.hostname" = "edge"
 [[interface]]
 name = "shmif0"
-linkstr = "inside"
+linkstr = "./inside"
 inet = ["10.0.0.1/24"]
 mtu = 1280
 [[interface]]
@@ -62,21 +62,59 @@ fn a_configuration_becomes_a_program_and_a_library() {
     build(&scratch.path("out/edge"));
 
     let edge = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kernels/debug/edge");
-    let shown = run(&edge, "");
+    // Its bus is a file in the folder that it runs in.
+    let there = || {
+        let mut command = Command::new(&edge);
+        command.current_dir(scratch.path("out")).env("XDG_RUNTIME_DIR", scratch.path("out"));
+        command
+    };
+    let shown = there().output().unwrap();
     assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
     assert!(String::from_utf8_lossy(&shown.stdout).contains("(edge)"));
 
-    let silent = run(&edge, "--probe-exit");
+    let silent = there().arg("--probe-exit").output().unwrap();
     assert!(silent.status.success() && silent.stdout.is_empty() && silent.stderr.is_empty());
+
+    // Served, it is what the configuration says.
+    let served = there().args(["--mode", "600", "unix://edge.socket"]).output().unwrap();
+    assert!(served.status.success(), "{}", String::from_utf8_lossy(&served.stderr));
+    let url = format!("unix://{}", scratch.path("out/edge.socket").display());
+    let client = remote::Client::connect(&url).unwrap();
+    assert_eq!(
+        (client.kernel().as_str(), client.uname().unwrap().nodename.as_str()),
+        ("edge", "edge")
+    );
+    assert!(client.sysctl("net.interfaces").unwrap().contains("10.0.0.1"));
+    let reboot = [0xfee1_dead, 672_274_793, 0x4321_fedc, 0].map(remote::Argument::Value);
+    client.call(169, &mut { reboot }).unwrap();
 
     let measured = run(&edge, "--measure --runs 5 --json");
     let value: serde_json::Value = serde_json::from_slice(&measured.stdout).unwrap();
-    assert_eq!(value["components"], 3);
+    assert_eq!(value["components"], 4);
     for name in ["min", "median", "p99", "first"] {
         assert!(value["boot_s"][name].as_f64().unwrap() > 0.0, "{name}");
     }
     assert!(value["halt_s"].as_f64().unwrap() > 0.0);
     assert!(value["bytes_per_kernel"].as_f64().unwrap() > 0.0);
+
+    // What only the kernel can refuse: the entry is named.
+    for (entry, error) in [
+        ("[sysctl]\n'net.inet.ip.ttk' = 1", "[sysctl] net.inet.ip.ttk: No such file"),
+        (
+            "[[route]]\nto = 'default'\nvia = '10.9.0.1'",
+            "[[route]] 0.0.0.0/0 via 10.9.0.1: the gateway is not on the link of any interface",
+        ),
+    ] {
+        let file = scratch.write("wrong.toml", &format!("components = ['netinet']\n{entry}\n"));
+        let mut assemble = Command::new(env!("CARGO_BIN_EXE_assemble"));
+        let output = assemble.arg(&file).arg("--out").arg(scratch.path("out")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        build(&scratch.path("out/wrong"));
+        let refused = run(&edge.with_file_name("wrong"), "");
+        let text = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(1), "{text}");
+        assert!(text.contains(error), "{text}");
+    }
 
     let wrong = run(&edge, "--runs 5");
     assert_eq!(wrong.status.code(), Some(2));

@@ -38,6 +38,13 @@ pub trait Interrupts {
         self.raise(guest);
     }
 
+    /// [`Interrupts::raise_local`] and [`Interrupts::carry`] in one, by a thread that is outside of
+    /// every kernel.
+    fn visit(&self, proof: &Offcpu, guest: Arc<dyn Guest>) {
+        self.raise_local(guest);
+        self.carry(proof);
+    }
+
     /// The calling thread is outside of every kernel: carries what it raised with
     /// [`Interrupts::raise_local`], up to a budget, and hands the rest to workers.
     fn carry(&self, proof: &Offcpu);

@@ -4,6 +4,7 @@
 //! * [`station`]: a bare member of a bus that sends and sees raw frames.
 //! * [`crossing`]: a router between two stations.  * [`mod@line`]: figure 3.31 of the book.
 //! * [`frames`]: any input, as frames into a router, for the fuzzer.
+//! * [`messages`]: any input, as what hostile clients say to a server.
 //! * [`scribble`]: any input, as nonsense in a bus file, likewise.
 //! * [`scratch`]: a folder for a test's files.
 //! * [`wire`]: packets built and read by code of its own, to hold netinet's against.
@@ -18,6 +19,7 @@ pub mod crossing;
 pub mod frames;
 pub mod lab;
 pub mod line;
+pub mod messages;
 pub mod node;
 pub mod random;
 pub mod scratch;

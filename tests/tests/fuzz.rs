@@ -1,4 +1,4 @@
-//! A few thousand mutated inputs for the fuzz targets `frame` and `bus`, the same every time, so that
+//! A few thousand mutated inputs for the fuzz targets `frame`, `bus` and `message`, the same every time, so that
 //! the paths from the wire and from a bus file are tried without the fuzzer too. The fuzzer itself: `cargo xtask fuzz`.
 
 use std::net::Ipv4Addr;
@@ -7,7 +7,7 @@ use net::MacAddr;
 use tests::crossing::{LEFT, LEFT_ROUTER, RIGHT, RIGHT_ROUTER};
 use tests::random::Random;
 use tests::wire::{Arp, ICMP, Icmp, Ip, TYPE_IP, UDP, ethernet};
-use tests::{frames, scribble};
+use tests::{frames, messages, scribble};
 
 /// Well-formed payloads to spoil.
 fn templates() -> Vec<(u8, Vec<u8>)> {
@@ -95,6 +95,18 @@ fn noise() {
     for _ in 0..1000 {
         let input: Vec<u8> = (0..random.below(400)).map(|_| random.byte()).collect();
         frames::run(&input);
+    }
+}
+
+#[test]
+fn messages_of_hostile_clients() {
+    let mut random = Random::new(23);
+    for _ in 0..2000 {
+        let len = random.below(600);
+        // Steps that are calls, mostly.
+        let byte = |random: &mut Random| random.byte() & random.pick(&[0xff, 0x3f, 15]);
+        let input: Vec<u8> = (0..len).map(|_| byte(&mut random)).collect();
+        messages::run(&input);
     }
 }
 

@@ -161,6 +161,23 @@ fn rfc1812_4_3_2_3_an_error_quotes_as_much_as_fits_in_576_bytes() {
 }
 
 #[test]
+fn rfc1122_3_2_2_port_unreachable_quotes_the_datagram_as_it_was_received() {
+    Crossing::run(|c| {
+        let datagram = vec![3, 232, 0, 9, 0, 12, 0, 0, 1, 2, 3, 4];
+        let plain = Ip::new(LEFT, LEFT_ROUTER, UDP, datagram);
+        let options = vec![7, 7, 4, 0, 0, 0, 0, 0];
+        for sent in [
+            Ip { tos: 8, id: 0x1234, dont_fragment: true, ..plain.clone() },
+            Ip { options, ..plain.clone() },
+            plain,
+        ] {
+            let (_, icmp) = c.error(&sent);
+            assert_eq!((icmp.kind, icmp.code, icmp.data), (3, 3, sent.bytes()));
+        }
+    });
+}
+
+#[test]
 fn rfc1812_4_3_2_8_errors_are_limited_in_rate() {
     Crossing::run(|c| {
         c.lab.pass(Duration::from_secs(10));

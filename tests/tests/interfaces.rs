@@ -200,6 +200,8 @@ fn an_address_goes_with_its_routes_and_leaves_the_others() {
             assert_eq!(kind("10.0.0.9"), Some(RouteKind::Connected), "the first one's");
             assert_eq!(kind("10.0.0.255"), Some(RouteKind::Broadcast));
             assert_eq!(kind("10.0.0.7"), Some(RouteKind::Connected), "not ours any more");
+            let static_one = Some(RouteKind::Gateway(ip("10.0.0.9")));
+            assert_eq!(kind("172.16.0.1"), static_one, "its gateway is still a neighbour");
             config::remove_addr(l, "shmif0", ip("10.0.0.1").into()).unwrap();
             let kind = |to: &str| lookup4(l, ip(to)).map(|r| r.kind);
             assert_eq!(kind("10.0.0.9"), None);
@@ -209,6 +211,76 @@ fn an_address_goes_with_its_routes_and_leaves_the_others() {
             assert_eq!(gone, Err(IfError::Invalid));
         })
         .unwrap();
+    });
+}
+
+#[test]
+fn an_address_that_cannot_be_had_changes_nothing() {
+    with_node(|lab, node| {
+        let add = |node: &Node, addr: &str| {
+            node.enter(|l| config::add_addr(l, "shmif0", ip(addr).into(), 24)).unwrap()
+        };
+        let routes = |node: &Node| {
+            let text = |(to, r): &(Prefix4, net::route::Route)| format!("{to} {:?}", r.kind);
+            node.enter(|l| route::list(l).unwrap().iter().map(text).collect::<Vec<_>>()).unwrap()
+        };
+        // A user's route has the address: packets for it would go there.
+        node.enter(|l| route::add(l, net("10.0.0.7/32"), ip("10.0.0.9")).unwrap()).unwrap();
+        let before = routes(node);
+        assert_eq!(add(node, "10.0.0.7"), Err(IfError::Exists));
+        assert_eq!(routes(node), before);
+        // No memory for a second address in a network: the first one keeps its routes.
+        for n in 1.. {
+            lab.sim().faults().refuse_nth_charge(n);
+            let added = add(node, "10.0.0.8");
+            lab.sim().faults().clear();
+            if added.is_ok() {
+                assert!(n > 1, "nothing was refused");
+                break;
+            }
+            assert_eq!((added, routes(node)), (Err(IfError::NoMemory), before.clone()));
+        }
+    });
+}
+
+#[test]
+fn routes_go_on_with_the_address_that_is_left() {
+    with_node(|_, node| {
+        node.enter(|l| {
+            config::add_addr(l, "shmif0", ip("10.0.0.7").into(), 24).unwrap();
+            route::add(l, net("172.16.0.0/12"), ip("10.0.0.9")).unwrap();
+            config::remove_addr(l, "shmif0", ip("10.0.0.1").into()).unwrap();
+            for to in ["10.0.0.9", "172.16.0.1"] {
+                let source = lookup4(l, ip(to)).map(|r| (r.source, r.ifp.name().to_owned()));
+                assert_eq!(source, Some((ip("10.0.0.7"), "shmif0".to_owned())), "{to}");
+            }
+        })
+        .unwrap();
+    });
+}
+
+#[test]
+fn a_network_that_two_interfaces_share_stays_with_the_other() {
+    with_node(|lab, node| {
+        let peer = lab.router("peer");
+        peer.plug("shmif0", "c", (ip("10.0.0.9"), 24)).unwrap();
+        node.plug("shmif2", "c", (ip("10.0.0.7"), 24)).unwrap();
+        let network = |node: &Node| {
+            let look = |l: &mut base::Lwp<'_>| {
+                let route =
+                    |to: &str| lookup4(l, ip(to)).map(|r| (r.kind, r.ifp.name().to_owned()));
+                (route("10.0.0.9"), route("10.0.0.255"))
+            };
+            node.enter(look).unwrap()
+        };
+        let all_by = |name: &str| {
+            let by = |kind| Some((kind, name.to_owned()));
+            (by(RouteKind::Connected), by(RouteKind::Broadcast))
+        };
+        assert_eq!(network(node), all_by("shmif0"), "the first one's");
+        node.enter(|l| config::destroy(l, "shmif0")).unwrap().unwrap();
+        assert_eq!(network(node), all_by("shmif2"));
+        assert_eq!(node.ping(ip("10.0.0.9")).unwrap().kind, 0);
     });
 }
 

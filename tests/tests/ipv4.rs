@@ -100,6 +100,24 @@ fn rfc1812_5_2_7_1_network_unreachable_without_a_route() {
 }
 
 #[test]
+fn rfc1812_5_2_7_1_unreachable_when_the_way_is_down() {
+    Crossing::run(|c| {
+        c.router.route([192, 168, 0, 0], 16, RIGHT).unwrap();
+        c.router.enter(|l| config::set_up(l, "shmif1", false)).unwrap().unwrap();
+        // Code 1 for a host on the link itself, code 0 for a network behind it.
+        for (dst, code) in [(RIGHT, 1), (FAR, 0)] {
+            let (error, icmp) = c.error(&Ip { dst, ..c.across() });
+            assert_eq!((icmp.kind, icmp.code, error.src), (3, code, LEFT_ROUTER));
+        }
+        assert_eq!(c.counter("ip", "forwarded"), 0);
+        c.router.enter(|l| config::set_up(l, "shmif1", true)).unwrap().unwrap();
+        c.right.greet(c.lab, RIGHT_ROUTER);
+        c.forget();
+        assert_eq!(c.cross(&c.across()).1.len(), 1);
+    });
+}
+
+#[test]
 fn rfc1122_3_3_4_2_a_host_does_not_forward() {
     Crossing::run(|c| {
         c.router.sysctl("net.inet.ip.forwarding", 0).unwrap();
@@ -363,6 +381,20 @@ fn rfc1812_5_3_7_martians_are_dropped() {
         }
         assert_eq!(c.counter("ip", "bad_address"), 9);
         assert_eq!(c.counter("ip", "forwarded"), 0);
+    });
+}
+
+#[test]
+fn rfc1122_3_2_1_3_nothing_is_taken_from_a_broadcast_address() {
+    Crossing::run(|c| {
+        let taken = c.counter("ip", "delivered");
+        for (src, n) in [("10.0.1.255", 1), ("10.0.1.0", 3), ("10.0.2.255", 5)] {
+            let src = src.parse().unwrap();
+            c.silence(&Ip { src, ..Ip::echo(LEFT, LEFT_ROUTER, 1, b"") });
+            c.silence(&Ip { src, more: true, ..Ip::new(LEFT, LEFT_ROUTER, UDP, vec![0; 16]) });
+            assert_eq!(c.counter("ip", "bad_address"), n + 1, "from {src}");
+        }
+        assert_eq!((c.counter("ip", "delivered"), c.counter("ip", "fragments")), (taken, 0));
     });
 }
 

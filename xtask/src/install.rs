@@ -98,6 +98,13 @@ pub fn install(built: &Path, bin: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Puts `program` into `bin` under all names that ours have: for comparison.
+pub fn pretend(program: &Path, bin: &Path) -> Result<()> {
+    fs::create_dir_all(bin).with_context(|| format!("cannot make {}", bin.display()))?;
+    let names = PROGRAMS.iter().flat_map(|p| [p.name].into_iter().chain(p.others.iter().copied()));
+    names.map(|name| bin.join(name)).try_for_each(|to| replace(&to, |link| symlink(program, link)))
+}
+
 /// Makes a file under another name and then gives it its own: a program that runs is not changed,
 /// and there is no moment without one.
 fn replace(path: &Path, make: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {

@@ -16,6 +16,7 @@ use anyhow::{Context, Result, bail};
 use cargo_metadata::Message;
 use serde::Deserialize;
 
+use crate::progress::waiting;
 use crate::run;
 use crate::workspace::{Workspace, host_triple};
 
@@ -55,7 +56,7 @@ struct Added {
 /// The program `name` of the package config, built as users run it.
 pub fn program(workspace: &Workspace, name: &str) -> Result<PathBuf> {
     let words = ["build", "--release", "--quiet", "--package", "anykernel-config", "--bin", name];
-    artefact(&mut workspace.cargo(&words), &workspace.path("config"))
+    artefact(&mut workspace.cargo(&words), &workspace.path("config"), name)
 }
 
 /// The configurations in `config/`, by name.
@@ -129,14 +130,16 @@ pub fn build_crate(workspace: &Workspace, folder: &Path, shape: Shape) -> Result
         // With a target named, the flags do not reach procedural macros, which cannot be static.
         cargo.args(["--target", &host_triple()?]).env("RUSTFLAGS", "-C target-feature=+crt-static");
     }
-    artefact(&mut cargo, folder)
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    artefact(&mut cargo, folder, &name)
 }
 
-/// Runs a cargo build and finds what it made of the package in `folder`.
-fn artefact(cargo: &mut Command, folder: &Path) -> Result<PathBuf> {
+/// Runs a cargo build of `name` and finds what it made of the package in `folder`.
+pub fn artefact(cargo: &mut Command, folder: &Path, name: &str) -> Result<PathBuf> {
     cargo.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
     let what = run::shown(cargo);
-    let output = cargo.output().with_context(|| format!("`{what}` does not start"))?;
+    let output = waiting(&format!("building {name} for release"), || cargo.output())
+        .with_context(|| format!("`{what}` does not start"))?;
     if !output.status.success() {
         bail!("`{what}` failed ({}): the compiler's messages are above", output.status);
     }

@@ -107,8 +107,7 @@ impl Line {
         self.raised.store(true, Ordering::Release);
         if core.cpu(self.place.0).raise(1 << self.place.1) {
             let host = core.host.clone();
-            host.raise_local(core);
-            host.carry(proof);
+            host.visit(proof, core);
         }
         true
     }

@@ -48,10 +48,15 @@ fn open(p: &mut Program, kind: u64, protocol: u64) -> u64 {
     s
 }
 
+/// An option of level IPPROTO_IP.
+fn set_ip(p: &mut Program, s: u64, name: u64, value: i32) {
+    let at = p.1.put(BASE + 0x100, &value.to_ne_bytes());
+    assert_eq!(p.call(n::SETSOCKOPT, [s, 0, name, at, 4]), Ok(0));
+}
+
 /// IP_TTL.
 fn set_ttl(p: &mut Program, s: u64, ttl: i32) {
-    let at = p.1.put(BASE + 0x100, &ttl.to_ne_bytes());
-    assert_eq!(p.call(n::SETSOCKOPT, [s, 0, 2, at, 4]), Ok(0));
+    set_ip(p, s, 2, ttl);
 }
 
 fn send(p: &mut Program, s: u64, data: &[u8], to: [u8; 4], port: u16) {
@@ -159,5 +164,23 @@ fn traceroute_by_datagrams_to_ports_that_nobody_has() {
             }
         }
         assert_eq!(path, [(NEAR, TIME_EXCEEDED, 0), (FAR, UNREACHABLE, 3)]);
+    });
+}
+
+#[test]
+fn rfc1122_4_1_4_what_the_program_says_is_in_the_header() {
+    across(|p| {
+        let (udp, icmp) = (open(p, DGRAM, 17), open(p, RAW, ICMP));
+        // IP_TOS; IP_MTU_DISCOVER: never cut. The router quotes what it saw.
+        for (tos, discover, flags) in [(0x10, 2, 0x40), (0, 0, 0)] {
+            set_ip(p, udp, 1, tos);
+            set_ip(p, udp, 10, discover);
+            set_ttl(p, udp, 1);
+            send(p, udp, &[0; 12], FAR, 33434);
+            let (answer, _) = recv(p, icmp).unwrap();
+            let head = usize::from(answer[0] & 15) * 4;
+            let quoted = &answer[head + 8..];
+            assert_eq!((quoted[1], quoted[6], quoted[8]), (tos as u8, flags, 1));
+        }
     });
 }

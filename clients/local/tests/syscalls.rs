@@ -191,6 +191,20 @@ fn interfaces_through_ioctl() {
         assert_eq!(ask(p, 0x8922, b"lo0", &1500_u32.to_ne_bytes()).map(|_| ()), Ok(()));
         assert_eq!(ask(p, 0x8921, b"lo0", &[]).unwrap()[16..20], 1500_u32.to_ne_bytes());
         assert_eq!(ask(p, 0x8922, b"lo0", &[1, 0, 0, 0]), Err(Errno::Invalid));
+        // SIOCSIFADDR takes the class's mask, SIOCSIFNETMASK another; what cannot be changes nothing.
+        let addr = |a: [u8; 4]| [&sockaddr(0)[..4], &a, &[0; 8]].concat();
+        let now = |p: &mut Program| {
+            [0x8915, 0x891b].map(|what| ask(p, what, b"lo0", &[]).unwrap()[20..24].to_vec())
+        };
+        assert!(ask(p, 0x8916, b"lo0", &addr([172, 16, 0, 1])).is_ok());
+        assert_eq!(now(p), [[172, 16, 0, 1], [255, 255, 0, 0]]);
+        assert!(ask(p, 0x891c, b"lo0", &addr([255, 255, 255, 0])).is_ok());
+        assert_eq!(now(p), [[172, 16, 0, 1], [255, 255, 255, 0]]);
+        for (what, value) in [(0x8916, [224, 0, 0, 1]), (0x8916, [10, 0, 0, 0]), (0x891c, [0; 4])] {
+            assert_eq!(ask(p, what, b"lo0", &addr(value)), Err(Errno::Invalid), "{value:?}");
+            assert_eq!(now(p), [[172, 16, 0, 1], [255, 255, 255, 0]]);
+        }
+        assert_eq!(ask(p, 0x891c, b"lo0", &addr([255, 0, 255, 0])), Err(Errno::Invalid));
         assert_eq!(ask(p, 0x8913, b"lo7", &[]), Err(Errno::NotSuchDevice));
         assert_eq!(ask(p, 0x8913, &[0xff; 16], &[]), Err(Errno::NotSuchDevice));
         assert_eq!(ask(p, 0x89ff, b"lo0", &[]), Err(Errno::NotTerminal));

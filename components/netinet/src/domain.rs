@@ -5,10 +5,11 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 
-use base::{Cx, KArc, Lwp};
-use net::ifnet::{IfAddr, IfError, IfFlags, IfKind, Ifnet};
-use net::route::config::{Prefix4, RouteError, get, insert, retain, withdraw};
+use base::{Cx, KArc, KVec, Lwp};
+use net::ifnet::{IfAddr, IfError, IfFlags, IfKind, Ifnet, config};
+use net::route::config::{Prefix4, RouteError, add, get, insert, retain, withdraw};
 use net::route::{Route, RouteKind};
+use smallvec::SmallVec;
 
 use crate::arp;
 
@@ -68,15 +69,24 @@ pub(crate) fn address_added(
     if ifp.kind() == IfKind::Ethernet {
         arp::interfaces::attach(l, ifp)?;
     }
+    let mut made: SmallVec<[Prefix4; 4]> = SmallVec::new();
     for (to, route) in routes(ifp, a, addr.prefix) {
-        match insert(l, to, route) {
-            // A second address in the same network: the first one's route serves.
-            Ok(()) | Err(RouteError::Exists) => {}
-            Err(_) => {
-                withdraw_all(l, ifp, a, addr.prefix);
-                return Err(IfError::NoMemory);
+        let is_itself = to.len == 32 && route.kind == RouteKind::Local;
+        let error = match insert(l, to, route) {
+            Ok(()) => {
+                made.push(to);
+                continue;
             }
+            // A second address in the same network: the first one's route serves.
+            Err(RouteError::Exists) if !is_itself => continue,
+            // A user's route, or a network's edge: packets for the address would go there.
+            Err(RouteError::Exists) => IfError::Exists,
+            Err(_) => IfError::NoMemory,
+        };
+        for to in made {
+            withdraw(l, to, ifp);
         }
+        return Err(error);
     }
     Ok(())
 }
@@ -92,29 +102,47 @@ pub(crate) fn address_up(cx: &Cx<'_>, ifp: &KArc<Ifnet>, addr: IfAddr) {
 /// An address was taken away.
 pub(crate) fn address_removed(l: &mut Lwp<'_>, ifp: &KArc<Ifnet>, addr: IfAddr) {
     let Some(a) = v4(addr) else { return };
-    withdraw_all(l, ifp, a, addr.prefix);
-    // Static routes whose gateway can no longer be reached go with it.
-    let net = Prefix4::of(a, addr.prefix);
+    if !withdraw_all(l, ifp, a, addr.prefix) {
+        // At the kernel's end all routes have gone before.
+        return;
+    }
+    // Static routes whose gateway can no longer be reached go with it; others that it was the source
+    // of get another, as far as memory allows.
+    let mut again: KVec<(Prefix4, Ipv4Addr)> = KVec::new(l);
     let index = ifp.index();
-    retain(l, |_, r| match r.kind {
-        RouteKind::Gateway(g) if r.ifp.index() == index => Prefix4::of(g, addr.prefix) != net,
+    let near = |o: IfAddr| Some(Prefix4::of(v4(o)?, o.prefix));
+    let left: SmallVec<[Prefix4; 4]> = ifp.addrs(l).iter().copied().filter_map(near).collect();
+    let is_in = |g: Ipv4Addr, net: Prefix4| Prefix4::of(g, net.len) == net;
+    retain(l, |to, r| match r.kind {
+        RouteKind::Gateway(g)
+            if r.ifp.index() == index && is_in(g, Prefix4::of(a, addr.prefix)) =>
+        {
+            let stays = left.iter().any(|net| is_in(g, *net));
+            if stays && r.source == a {
+                let _ = again.push((to, g));
+            }
+            stays && r.source != a
+        }
         _ => true,
     });
-    // What other addresses of the interface share with it must be there again.
-    let others: smallvec::SmallVec<[IfAddr; 4]> = ifp.addrs(l).iter().copied().collect();
+    // What other addresses share with it, of this interface or of others, must be there again.
+    let others = core::iter::once(ifp.clone()).chain(config::list(l));
     for other in others {
-        if let Some(o) = v4(other) {
-            for (to, route) in routes(ifp, o, other.prefix) {
+        let addrs: SmallVec<[IfAddr; 4]> = other.addrs(l).iter().copied().collect();
+        for (o, prefix) in addrs.into_iter().filter_map(|o| Some((v4(o)?, o.prefix))) {
+            for (to, route) in routes(&other, o, prefix) {
                 let _ = insert(l, to, route);
             }
         }
     }
+    for (to, gateway) in again.iter() {
+        let _ = add(l, *to, *gateway);
+    }
 }
 
-fn withdraw_all(cx: &Cx<'_>, ifp: &KArc<Ifnet>, addr: Ipv4Addr, prefix: u8) {
-    for (to, _) in routes(ifp, addr, prefix) {
-        withdraw(cx, to, ifp);
-    }
+/// Takes an address's routes away; false if it had none.
+fn withdraw_all(cx: &Cx<'_>, ifp: &KArc<Ifnet>, addr: Ipv4Addr, prefix: u8) -> bool {
+    routes(ifp, addr, prefix).fold(false, |had, (to, _)| withdraw(cx, to, ifp) || had)
 }
 
 /// An interface was taken down.

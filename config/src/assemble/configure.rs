@@ -2,7 +2,8 @@
 //!
 //! The calls are to the kernel's own interfaces (`base::sysctl`, `net`), which are linked anyhow where the
 //! configuration needs them; there is no interpreter of configurations in a kernel. This file is
-//! the only place that knows those interfaces' names.
+//! the only place that knows those interfaces' names. What the kernel refuses is an error that says
+//! which entry of the configuration it was.
 //!
 //! Locking: none.
 
@@ -13,56 +14,75 @@ use crate::file::{File, Interface, Route, Sysctl, Value};
 const IFNET: &str = "net::ifnet::config";
 const ROUTE: &str = "net::route::config";
 
+const AT: &str = "
+/// The error of an entry of the configuration.
+fn at<E: std::fmt::Display>(entry: &str) -> impl FnOnce(E) -> String {
+    move |error| format!(\"{entry}: {error}\")
+}
+";
+
 pub(super) fn text(file: &File) -> String {
     let mut lines = Vec::new();
     lines.extend(file.sysctls.iter().map(sysctl));
     lines.extend(file.interfaces.iter().flat_map(interface));
     lines.extend(file.routes.iter().map(route));
-    let (context, calls) = match lines.as_slice() {
-        [] => ("_l", String::new()),
-        lines => ("l", lines.iter().map(|line| format!("    {line}?;\n")).collect()),
+    let call = |(call, entry): &(String, String)| format!("    {call}.map_err(at({entry:?}))?;\n");
+    let (context, calls, at) = match lines.as_slice() {
+        [] => ("_l", String::new(), ""),
+        lines => ("l", lines.iter().map(call).collect(), AT),
     };
     format!(
         "/// What the configuration says beside its options.\n\
-         pub fn configure({context}: &mut base::Lwp<'_>) -> Result<(), base::Errno> {{\n\
+         pub fn configure({context}: &mut base::Lwp<'_>) -> Result<(), String> {{\n\
          {calls}    Ok(())\n\
-         }}\n"
+         }}\n\
+         {at}"
     )
 }
 
-fn sysctl(Sysctl { name, value }: &Sysctl) -> String {
+/// A call, and the entry that it is for.
+type Call = (String, String);
+
+fn sysctl(Sysctl { name, value }: &Sysctl) -> Call {
     let value = match value {
         Value::Integer(number) => format!("Int({number})"),
         Value::Text(text) => format!("Text({text:?}.into())"),
     };
-    format!("base::sysctl::set(l, {name:?}, base::sysctl::Value::{value})")
+    let call = format!("base::sysctl::set(l, {name:?}, base::sysctl::Value::{value})");
+    (call, format!("[sysctl] {name}"))
 }
 
-fn interface(interface: &Interface) -> Vec<String> {
+fn interface(interface: &Interface) -> Vec<Call> {
     let name = &interface.name;
+    let entry = |what: String| format!("[[interface]] {name}{what}");
     // lo0 is there when the net faction is; others are made.
     let mut calls = match name.as_str() {
         "lo0" => Vec::new(),
-        _ => vec![format!("{IFNET}::create(l, {name:?})")],
+        _ => vec![(format!("{IFNET}::create(l, {name:?})"), entry(String::new()))],
     };
     if let Some(linkstr) = &interface.linkstr {
-        calls.push(format!("{IFNET}::set_linkstr(l, {name:?}, {linkstr:?})"));
+        let call = format!("{IFNET}::set_linkstr(l, {name:?}, {linkstr:?})");
+        calls.push((call, entry(format!(", linkstr {linkstr:?}"))));
     }
     if let Some(mtu) = interface.mtu {
-        calls.push(format!("{IFNET}::set_mtu(l, {name:?}, {mtu})"));
+        let call = format!("{IFNET}::set_mtu(l, {name:?}, {mtu})");
+        calls.push((call, entry(format!(", mtu {mtu}"))));
     }
     for net in &interface.inet {
         let (address, length) = (address_of(net.addr()), net.prefix_len());
-        calls.push(format!("{IFNET}::add_addr(l, {name:?}, {address}.into(), {length})"));
+        let call = format!("{IFNET}::add_addr(l, {name:?}, {address}.into(), {length})");
+        calls.push((call, entry(format!(", inet {net}"))));
     }
-    calls.push(format!("{IFNET}::set_up(l, {name:?}, {})", interface.up));
+    let call = format!("{IFNET}::set_up(l, {name:?}, {})", interface.up);
+    calls.push((call, entry(format!(", up {}", interface.up))));
     calls
 }
 
-fn route(Route { to, via }: &Route) -> String {
+fn route(Route { to, via }: &Route) -> Call {
     let (network, length) = (address_of(to.network()), to.prefix_len());
-    let to = format!("{ROUTE}::Prefix4 {{ addr: {network}, len: {length} }}");
-    format!("{ROUTE}::add(l, {to}, {})", address_of(*via))
+    let prefix = format!("{ROUTE}::Prefix4 {{ addr: {network}, len: {length} }}");
+    let call = format!("{ROUTE}::add(l, {prefix}, {})", address_of(*via));
+    (call, format!("[[route]] {to} via {via}"))
 }
 
 fn address_of(address: Ipv4Addr) -> String {

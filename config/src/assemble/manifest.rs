@@ -60,6 +60,9 @@ pub(super) fn text(
     }
     for component in closure.components.iter().filter_map(|name| catalogue.get(name)) {
         dependency(&mut text, &component.name, &component.package, &component.path, "");
+        if let Some(half) = component.half.as_ref().filter(|_| form == Form::Program) {
+            dependency(&mut text, &half.name, &half.package, &half.path, "");
+        }
     }
     text += "\n[workspace]\n\n";
     text += profile;

@@ -121,7 +121,7 @@ pub fn assemble(request: &Request<'_>) -> Result<Assembled, AssembleError> {
     let text = manifest::text(file, &closure, catalogue, &root, form, &profile);
     let path = directory.join("Cargo.toml");
     write(&path, &text)?;
-    write(&directory.join("src").join(main), &source::text(file, &closure, form))?;
+    write(&directory.join("src").join(main), &source::text(file, &closure, catalogue, form))?;
     settings(&directory.join(".cargo").join("config.toml"), linked_statically)?;
     lock(&root.join("Cargo.lock"), &directory.join("Cargo.lock"))?;
 

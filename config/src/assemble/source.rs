@@ -3,10 +3,11 @@
 //! Locking: none.
 
 use super::{Form, configure};
+use crate::catalogue::Catalogue;
 use crate::file::File;
 use crate::resolve::Closure;
 
-pub(super) fn text(file: &File, closure: &Closure, form: Form) -> String {
+pub(super) fn text(file: &File, closure: &Closure, catalogue: &Catalogue, form: Form) -> String {
     let parts = match closure.components.as_slice() {
         [] => "the base alone".to_string(),
         components => components.join(", "),
@@ -24,9 +25,8 @@ pub(super) fn text(file: &File, closure: &Closure, form: Form) -> String {
              base::kernel!(KERNEL = [{list}]);\n\n\
              {options}\n\
              {configure}\n\
-             fn main() -> std::process::ExitCode {{\n    \
-                 config::program::main(linux::Linux::new(), &KERNEL, options(), configure)\n\
-             }}\n"
+             {}",
+            main(closure, catalogue)
         ),
         Form::Library => format!(
             "//! The kernel `{name}`: {parts}.\n\
@@ -48,6 +48,57 @@ pub fn boot(host: std::sync::Arc<dyn base::Host>) -> Result<base::Kernel, base::
     base::Kernel::boot_with(host, &KERNEL, &options())
 }
 ";
+
+/// `main`, and how the kernel is served if it can be.
+fn main(closure: &Closure, catalogue: &Catalogue) -> String {
+    let crates = closure.components.iter().filter_map(|name| catalogue.get(name));
+    let halves = crates.filter_map(|found| Some((&found.name, found.half.as_ref()?)));
+    let (mut host, mut server) = (String::new(), None);
+    for (component, half) in halves {
+        if let Some(io) = &half.io {
+            host += &format!(".io({component:?}, {}::{io}())", half.name);
+        }
+        if let Some(module) = &half.server {
+            server = Some(serve(component, &format!("{}::{module}", half.name)));
+        }
+    }
+    let serving = if server.is_some() { "Some(serve)" } else { "None" };
+    format!(
+        "fn main() -> std::process::ExitCode {{\n    \
+             let host = linux::Linux::builder(){host}.build();\n    \
+             config::program::main(host, &KERNEL, options(), configure, {serving})\n\
+         }}\n{}",
+        server.unwrap_or_default()
+    )
+}
+
+/// How `component` serves the kernel, with `module` of its half.
+fn serve(component: &str, module: &str) -> String {
+    format!(
+        "
+/// Serves the kernel to other programs.
+fn serve(
+    how: &config::program::Serve<'_>,
+    boot: &mut dyn FnMut() -> Result<base::Kernel, String>,
+) -> std::process::ExitCode {{
+    let daemon = {module}::Daemon {{
+        program: how.program,
+        url: how.url,
+        kernel: how.kernel,
+        components: &how.components,
+        foreground: how.foreground,
+        mode: how.mode,
+        allow_unauthenticated_anywhere: how.allow_unauthenticated_anywhere,
+    }};
+    {module}::serve(&daemon, |bell| {{
+        let kernel = boot()?;
+        let service = {component}::Service::new(kernel.handle(), bell);
+        Ok((kernel, service.map_err(|error| error.to_string())?))
+    }})
+}}
+"
+    )
+}
 
 fn options(file: &File) -> String {
     let options = &file.options;

@@ -72,27 +72,33 @@ pub fn options() -> base::Options<'static> {
 }
 
 /// What the configuration says beside its options.
-pub fn configure(l: &mut base::Lwp<'_>) -> Result<(), base::Errno> {
-    base::sysctl::set(l, "net.inet.ip.forwarding", base::sysctl::Value::Int(1))?;
-    base::sysctl::set(l, "kern.domainname", base::sysctl::Value::Text("example".into()))?;
-    net::ifnet::config::create(l, "shmif0")?;
-    net::ifnet::config::set_linkstr(l, "shmif0", "bus")?;
-    net::ifnet::config::set_mtu(l, "shmif0", 1280)?;
-    net::ifnet::config::add_addr(l, "shmif0", core::net::Ipv4Addr::new(10, 0, 0, 1).into(), 24)?;
-    net::ifnet::config::set_up(l, "shmif0", true)?;
-    net::route::config::add(l, net::route::config::Prefix4 { addr: core::net::Ipv4Addr::new(0, 0, 0, 0), len: 0 }, core::net::Ipv4Addr::new(10, 0, 0, 2))?;
+pub fn configure(l: &mut base::Lwp<'_>) -> Result<(), String> {
+    base::sysctl::set(l, "net.inet.ip.forwarding", base::sysctl::Value::Int(1)).map_err(at("[sysctl] net.inet.ip.forwarding"))?;
+    base::sysctl::set(l, "kern.domainname", base::sysctl::Value::Text("example".into())).map_err(at("[sysctl] kern.domainname"))?;
+    net::ifnet::config::create(l, "shmif0").map_err(at("[[interface]] shmif0"))?;
+    net::ifnet::config::set_linkstr(l, "shmif0", "bus").map_err(at("[[interface]] shmif0, linkstr \"bus\""))?;
+    net::ifnet::config::set_mtu(l, "shmif0", 1280).map_err(at("[[interface]] shmif0, mtu 1280"))?;
+    net::ifnet::config::add_addr(l, "shmif0", core::net::Ipv4Addr::new(10, 0, 0, 1).into(), 24).map_err(at("[[interface]] shmif0, inet 10.0.0.1/24"))?;
+    net::ifnet::config::set_up(l, "shmif0", true).map_err(at("[[interface]] shmif0, up true"))?;
+    net::route::config::add(l, net::route::config::Prefix4 { addr: core::net::Ipv4Addr::new(0, 0, 0, 0), len: 0 }, core::net::Ipv4Addr::new(10, 0, 0, 2)).map_err(at("[[route]] 0.0.0.0/0 via 10.0.0.2"))?;
     Ok(())
 }
 
+/// The error of an entry of the configuration.
+fn at<E: std::fmt::Display>(entry: &str) -> impl FnOnce(E) -> String {
+    move |error| format!("{entry}: {error}")
+}
+
 fn main() -> std::process::ExitCode {
-    config::program::main(linux::Linux::new(), &KERNEL, options(), configure)
+    let host = linux::Linux::builder().io("shmif", shmif_linux::files()).build();
+    config::program::main(host, &KERNEL, options(), configure, None)
 }
 "#
     );
     let manifest: toml::Table =
         std::fs::read_to_string(&made.manifest).unwrap().parse().expect("the manifest is TOML");
     let names: Vec<_> = manifest["dependencies"].as_table().unwrap().keys().collect();
-    assert_eq!(names, ["base", "config", "linux", "net", "netinet", "shmif"]);
+    assert_eq!(names, ["base", "config", "linux", "net", "netinet", "shmif", "shmif_linux"]);
     assert_eq!(manifest["profile"]["release"]["lto"].as_str(), Some("fat"));
     assert_eq!(manifest["profile"]["release"]["panic"].as_str(), Some("unwind"));
     assert_eq!(manifest["bin"][0]["name"].as_str(), Some("edge"));
@@ -106,6 +112,21 @@ fn main() -> std::process::ExitCode {
     make(EDGE, &scratch.0, Form::Program, false);
     assert_eq!(std::fs::metadata(&made.manifest).unwrap().modified().unwrap(), before);
     assert!(!made.directory.join(".cargo/config.toml").exists());
+}
+
+#[test]
+fn a_kernel_that_can_be_served_is() {
+    let scratch = Scratch::new("server");
+    let made = make("components = ['sysproxy']", &scratch.0, Form::Program, false);
+    let source = std::fs::read_to_string(made.directory.join("src/main.rs")).unwrap();
+    for line in [
+        "    let host = linux::Linux::builder().build();\n",
+        "    config::program::main(host, &KERNEL, options(), configure, Some(serve))\n",
+        "    sysproxy_linux::daemon::serve(&daemon, |bell| {\n",
+        "        let service = sysproxy::Service::new(kernel.handle(), bell);\n",
+    ] {
+        assert!(source.contains(line), "{source}");
+    }
 }
 
 #[test]
@@ -137,7 +158,7 @@ fn every_shipped_configuration_is_complete_and_adds_nothing() {
             names.push(file.name);
         }
     }
-    for shipped in ["base", "net", "netinet", "router"] {
+    for shipped in ["base", "net", "netinet", "router", "server"] {
         assert!(names.iter().any(|name| name == shipped), "{shipped} is missing");
     }
 }

@@ -8,8 +8,15 @@ use std::ffi::OsString;
 
 pub(super) const HELP: &str = "\
 Boots the kernel, sets it up as its configuration says, prints its messages and ends.
+With a URL, unix://PATH or tcp://HOST:PORT[?key=FILE], it is served there to other programs, as
+rump_server does: the command is back as soon as they can connect.
 
 Options:
+  URL               Serve the kernel
+    -s              Stay in the foreground
+    --mode MODE     The mode of a unix socket, in octal [default: 600]
+    --allow-unauthenticated-anywhere
+                    Listen on TCP without a key on an address that others can reach
   --measure         Boot and halt again and again; print times, and memory per idle kernel
     --runs N        How often, 1 to 1000000 [default: 1000]
     --json          Print JSON (SI units)
@@ -21,7 +28,7 @@ Options:
 const MAX_RUNS: u32 = 1_000_000;
 
 /// What to do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Action {
     /// Boot and print the kernel's messages.
     Show,
@@ -34,8 +41,20 @@ pub(super) enum Action {
         /// As JSON.
         json: bool,
     },
+    /// Serve the kernel.
+    Serve(Served),
     /// Print the help.
     Help,
+}
+
+/// How to serve it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Served {
+    pub url: String,
+    pub foreground: bool,
+    pub mode: u32,
+    /// Without a key, too.
+    pub anywhere: bool,
 }
 
 /// Understands the arguments.
@@ -43,6 +62,8 @@ pub(super) fn read(words: impl Iterator<Item = OsString>) -> Result<Action, Stri
     let mut words = words;
     let mut action = Action::Show;
     let (mut runs, mut json) = (None, false);
+    let (mut url, mut how) = (None, Vec::new());
+    let mut mode = 0o600;
     while let Some(word) = words.next() {
         let asked = match word.to_str() {
             Some("--probe-exit") => Action::ProbeExit,
@@ -60,12 +81,39 @@ pub(super) fn read(words: impl Iterator<Item = OsString>) -> Result<Action, Stri
                 );
                 continue;
             }
+            Some(option @ ("-s" | "--allow-unauthenticated-anywhere")) => {
+                how.push(option.to_owned());
+                continue;
+            }
+            Some("--mode") => {
+                let octal = words.next();
+                let octal = octal.and_then(|word| u32::from_str_radix(word.to_str()?, 8).ok());
+                mode =
+                    octal.filter(|mode| *mode <= 0o777).ok_or("--mode wants three octal digits")?;
+                how.push("--mode".to_owned());
+                continue;
+            }
+            Some(text) if text.contains("://") && url.is_none() => {
+                url = Some(text.to_owned());
+                continue;
+            }
             _ => return Err(format!("unknown argument {word:?}; --help shows them all")),
         };
         if action != Action::Show {
             return Err("--probe-exit and --measure are one or the other".to_string());
         }
         action = asked;
+    }
+    if let Some(url) = url {
+        if action != Action::Show || json || runs.is_some() {
+            return Err("a kernel is measured or served, not both".to_string());
+        }
+        let has = |option: &str| how.iter().any(|word| word == option);
+        let (foreground, anywhere) = (has("-s"), has("--allow-unauthenticated-anywhere"));
+        return Ok(Action::Serve(Served { url, foreground, mode, anywhere }));
+    }
+    if let Some(option) = how.first() {
+        return Err(format!("{option} goes with a URL"));
     }
     match action {
         Action::Measure { runs: default, .. } => {
@@ -91,6 +139,21 @@ mod tests {
         assert_eq!(words("--measure"), Ok(Action::Measure { runs: 1000, json: false }));
         assert_eq!(words("--json --runs 7 --measure"), Ok(Action::Measure { runs: 7, json: true }));
         assert_eq!(words("--measure --help"), Ok(Action::Help));
+    }
+
+    #[test]
+    fn a_url_means_to_be_served() {
+        let served = |text| match words(text) {
+            Ok(Action::Serve(served)) => served,
+            other => panic!("{other:?}"),
+        };
+        let plain = served("unix://a");
+        assert_eq!((plain.url.as_str(), plain.mode, plain.foreground), ("unix://a", 0o600, false));
+        let all = served("-s tcp://0:7 --mode 660 --allow-unauthenticated-anywhere");
+        assert!(all.foreground && all.anywhere && all.mode == 0o660);
+        for wrong in ["-s", "--mode 8 unix://a", "unix://a unix://b", "--measure unix://a"] {
+            assert!(words(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

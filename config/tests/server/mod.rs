@@ -59,12 +59,19 @@ impl Place {
         format!("unix://{}", self.path().join(socket).display())
     }
 
-    /// The processes of the servers that run here.
+    /// The processes of the servers that run here. The list has those of dead ones, too, and such
+    /// a number may be a stranger's by now: a server is where it was started.
     pub fn pids(&self) -> Vec<u32> {
         let list = self.path().join("anykernel");
         let entries = std::fs::read_dir(list).into_iter().flatten().flatten();
         let pid = |name: &str| name.split('-').next()?.parse().ok();
-        entries.filter_map(|entry| pid(&entry.file_name().to_string_lossy())).collect()
+        let pids = entries.filter_map(|entry| pid(&entry.file_name().to_string_lossy()));
+        pids.filter(|pid| self.is_here(*pid)).collect()
+    }
+
+    fn is_here(&self, pid: u32) -> bool {
+        let folder = std::fs::canonicalize(self.path()).unwrap();
+        std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == folder)
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -82,6 +89,10 @@ impl Place {
             else {
                 continue;
             };
+            // Looked at while the number is held: it is no stranger's.
+            if !self.is_here(pid) {
+                continue;
+            }
             let _ = pidfd_send_signal(&process, Signal::KILL);
             let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
             let mut dead = [PollFd::new(&process, PollFlags::IN)];

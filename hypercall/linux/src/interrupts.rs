@@ -2,7 +2,7 @@
 //!
 //! * `raise` queues for the workers. `raise_local` keeps the guest on the calling thread, which
 //!   has promised to come back; half of a crowd goes to a worker that is free.
-//! * `carry` visits up to 64 guests, or for 50 µs; the workers get the rest.
+//! * `visit` is for threads outside of all kernels.  * `carry` visits up to 64 guests, or for 50 µs; the workers get the rest.
 //!
 //! Locking: `pool`, for its time only. Sources: none.
 
@@ -32,9 +32,11 @@ impl Interrupts for Linux {
             if let Some(guest) = guest.take() {
                 lane.push(guest);
             }
-            if !lane.carrying() {
-                // Watched, in case this thread does not come back. As in `Shared::begin`, whose
-                // watch a thread that carries has already.
+            if lane.carrying() {
+                // It waits behind the guest that is being visited.
+                self.shared.watch_over(lane);
+            } else {
+                // Watched, in case this thread does not come back. As in `Shared::watch_over`.
                 fence(Ordering::SeqCst);
                 self.shared.watch.on(&self.shared);
             }
@@ -43,6 +45,17 @@ impl Interrupts for Linux {
         if let Some(guest) = guest {
             // A thread past its end has no lane.
             self.raise(guest);
+        }
+    }
+
+    #[inline]
+    fn visit(&self, proof: &Offcpu, guest: Arc<dyn Guest>) {
+        let mut guest = Some(guest);
+        // Not watched: this thread goes there at once.
+        let _ = lane::with(&self.shared, |lane| guest.take().map(|guest| lane.push(guest)));
+        match guest {
+            Some(guest) => self.raise(guest),
+            None => self.carry(proof),
         }
     }
 

@@ -30,6 +30,8 @@ pub struct Lane {
     pub track: Arc<Track>,
     /// Guests that the owner gave to the pool since it last waited: it may take as many back.
     given: Cell<usize>,
+    /// Since the owner carries it has seen to it that the watch is on; it stays on for so long.
+    watched: Cell<bool>,
     /// Whom the guest that is being visited woke: see [`Lane::defer`].
     wakes: RefCell<Vec<(*const AtomicU32, u32)>>,
     shared: Weak<Shared>,
@@ -40,7 +42,7 @@ pub struct Track {
     stealer: Stealer<Arc<dyn Guest>>,
     /// Visits made by the owner, who alone writes it.
     visits: AtomicU64,
-    /// The owner is visiting guests, so the watch is on. The owner alone writes it.
+    /// The owner is visiting guests. If the watch is on it stays so. The owner alone writes it.
     carrying: AtomicBool,
     /// The watcher's note: `visits` at its last look, in `seen.0`; in `seen.1`, whether guests
     /// were waiting then.
@@ -57,8 +59,8 @@ impl Lane {
             seen: (AtomicU64::new(0), AtomicBool::new(false)),
         });
         shared.register(&track);
-        let (given, wakes) = (Cell::new(0), RefCell::new(Vec::new()));
-        Rc::new(Lane { guests, track, given, wakes, shared: Arc::downgrade(shared) })
+        let (given, watched, wakes) = (Cell::new(0), Cell::new(false), RefCell::default());
+        Rc::new(Lane { guests, track, given, watched, wakes, shared: Arc::downgrade(shared) })
     }
 
     #[inline]
@@ -143,6 +145,19 @@ impl Lane {
     #[inline]
     pub fn set_carrying(&self, carrying: bool) {
         self.track.carrying.store(carrying, Ordering::Release);
+        if !carrying {
+            self.watched.set(false);
+        }
+    }
+
+    /// Whether the owner must see to it that the watch is on; asked once while it carries.
+    #[inline]
+    pub fn needs_watch(&self) -> bool {
+        let needs = !self.watched.get();
+        if needs {
+            self.watched.set(true);
+        }
+        needs
     }
 
     /// Notes progress: one more visit begins.

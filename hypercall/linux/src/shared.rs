@@ -133,14 +133,16 @@ impl Shared {
         }
     }
 
-    /// The calling thread begins to visit guests: from now on its progress is watched.
+    /// The calling thread carries, and somebody waits behind the guest that it visits: from now on
+    /// its progress is watched. While nobody does, a visit that never returns is in nobody's way.
     #[inline]
-    pub fn begin(self: &Arc<Self>, lane: &Lane) {
-        lane.set_carrying(true);
-        // The watcher looks at the lanes after it went off watch, we look at the watch after we
-        // marked the lane: one of the two sees the other.
-        fence(Ordering::SeqCst);
-        self.watch.on(self);
+    pub fn watch_over(self: &Arc<Self>, lane: &Lane) {
+        if lane.needs_watch() {
+            // The watcher looks at the lanes after it went off watch, we look at the watch after
+            // we marked the lane: one of the two sees the other.
+            fence(Ordering::SeqCst);
+            self.watch.on(self);
+        }
     }
 
     /// Visits the guests in the calling thread's lane, and those raised meanwhile, until it is
@@ -150,7 +152,11 @@ impl Shared {
     pub fn drain(self: &Arc<Self>, lane: &Lane, mut enough: impl FnMut(Carried) -> Enough) {
         let outer = lane.carrying();
         if !outer {
-            self.begin(lane);
+            lane.set_carrying(true);
+        }
+        // Those that are raised meanwhile see to it themselves.
+        if lane.len() > 1 {
+            self.watch_over(lane);
         }
         while let Some(guest) = lane.pop() {
             lane.count();

@@ -1,6 +1,7 @@
 //! The watch: a thread that sees to it that nobody is stuck behind a visit that never returns.
 //!
-//! It looks at all lanes every 10 ms while something is under way. Guests that have been waiting
+//! It looks at all lanes every 10 ms while something is under way. It is turned on when a guest
+//! waits behind another, so a process with one kernel seldom has this thread. Guests that have been waiting
 //! in a lane whose owner made no progress since the last look are moved to the pool; a pool that
 //! makes none gets another worker, beyond their number in the end. It visits no guest itself, so
 //! it cannot get stuck. The more was going on, the longer it stays awake, up to a second; then it

@@ -39,7 +39,9 @@ fn run(shared: &Arc<Shared>) {
             }
             Step::Work(timer) => {
                 if !lane.carrying() {
-                    shared.begin(&lane);
+                    // Others may wait in the pool.
+                    lane.set_carrying(true);
+                    shared.watch_over(&lane);
                 }
                 if let Some(guest) = timer {
                     one(shared, &lane, guest, |guest| guest.timer());

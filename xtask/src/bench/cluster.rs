@@ -1,7 +1,7 @@
 //! Figures that come from runs of the program `cluster`.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -30,6 +30,9 @@ pub struct Answer {
     #[serde(skip)]
     process_s: f64,
 }
+
+/// Runs of processes: their time depends on what else the machine does more than others'.
+const PROCESS_RUNS: u32 = 11;
 
 /// Runs the program.
 pub struct Cluster {
@@ -96,6 +99,30 @@ impl Cluster {
         Ok(vec![reply.with("book_s", 1.150), hop.with("book_s", 15.5e-6)])
     }
 
+    /// `cluster.processes.255`, beside as many starts of `nothing`, a program that does nothing.
+    pub fn processes(&self, nothing: impl Fn() -> Command) -> Result<Vec<Record>> {
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..PROCESS_RUNS {
+            ours.push(self.once(255, &["--processes", "--count", "20"])?);
+            theirs.push(starts(&nothing, 255)?);
+        }
+        let reply = median(&ours, |answer| Some(answer.first_reply_s))?;
+        let starts = Samples::new(theirs).context("no runs")?.median();
+        let what = "255 nodes, a process each, start of main to first reply";
+        let of = "255 starts of a process that does nothing, one after another";
+        Ok(vec![
+            Record::new("cluster.processes.255", what, "s", reply, starts, of)
+                .with(
+                    "best",
+                    ours.iter().map(|answer| answer.first_reply_s).fold(f64::MAX, f64::min),
+                )
+                .with("hop_warm_s", median(&ours, |answer| answer.hop_warm_s)?)
+                .with("pss_bytes_per_process", median(&ours, |answer| Some(answer.bytes_per_node))?)
+                .with("threads", ours.first().map_or(0, |answer| answer.host_threads))
+                .with("book_s", 1.150),
+        ])
+    }
+
     /// `cluster.10000` and `node.bytes`.
     pub fn ten_thousand(&self) -> Result<Vec<Record>> {
         let runs = self.runs(10_000, 5)?;
@@ -134,6 +161,18 @@ impl Cluster {
         }
         Ok(vec![per_node(&many, &few)?])
     }
+}
+
+/// Seconds that so many starts of a program take, from start to exit.
+fn starts(program: &impl Fn() -> Command, times: u32) -> Result<f64> {
+    let start = Instant::now();
+    for _ in 0..times {
+        let status = program().stdin(Stdio::null()).status().context("the baseline")?;
+        if !status.success() {
+            bail!("a program that does nothing failed: {status}");
+        }
+    }
+    Ok(start.elapsed().as_secs_f64())
 }
 
 /// The worse of time and memory per node, `many` against `few`.
@@ -219,8 +258,10 @@ mod tests {
         records.extend(cluster.ten_thousand().unwrap());
         records.extend(cluster.idle().unwrap());
         records.extend(cluster.hundred_thousand().unwrap());
+        records.extend(cluster.processes(|| Command::new("true")).unwrap());
         let value = |id: &str| records.iter().find(|record| record.id == id).unwrap().value;
         assert_eq!(value("cluster.255"), Some(0.004));
+        assert_eq!(value("cluster.processes.255"), Some(0.004));
         assert_eq!(value("hop.warm"), Some(2e-7));
         assert_eq!(value("node.bytes"), Some(20000.0));
         assert_eq!(value("idle.cpu"), Some(0.0004));

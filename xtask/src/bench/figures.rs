@@ -30,7 +30,15 @@ const AIMS: &[(&str, Aim)] = &[
     ("node.bytes", Value(24.0 * 1024.0)),
     ("idle.cpu", Value(0.001)),
     ("cluster.100000", Ratio(1.3)),
+    ("script.255", Ratio(1.2)),
+    ("tool.ifconfig", Ratio(1.1)),
+    ("server.start", Ratio(2.5)),
+    ("server.pss", Value(1024.0 * 1024.0)),
+    ("server.private", Value(400.0 * 1024.0)),
+    ("remote.getpid", Ratio(1.3)),
+    ("remote.read64k", Ratio(1.5)),
     ("bus.ping", Ratio(3.0)),
+    ("cluster.processes.255", Value(0.2)),
 ];
 
 impl Aim {

@@ -9,6 +9,7 @@ mod figures;
 pub mod netns;
 mod record;
 mod remote;
+mod servers;
 
 use anyhow::{Result, bail};
 

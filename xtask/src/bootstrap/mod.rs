@@ -158,12 +158,10 @@ impl Built {
 
 fn build(workspace: &Workspace, configurations: &[Configuration]) -> Result<Built> {
     let shape = Shape { lib: false, is_static: true };
-    let mut bar = Bar::new("building kernels", configurations.len() as u64 + 1);
     let mut kernels = Vec::new();
     for configuration in configurations {
         let kernel = kernels::build(workspace, &configuration.file, shape);
         kernels.push(kernel.with_context(|| format!("building `{}`", configuration.name))?);
-        bar.step();
     }
     Ok(Built { empty: empty::build(workspace, shape)?, kernels })
 }

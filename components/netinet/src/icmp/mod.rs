@@ -13,8 +13,6 @@ pub mod limit;
 pub mod policy;
 pub mod send;
 
-pub use send::send_unreachable_port;
-
 use core::net::Ipv4Addr;
 
 /// What an ICMP error says.

@@ -15,7 +15,6 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::policy::{Offender, may_report, quote_len};
 use crate::checksum::Sum;
 use crate::component::INET;
-use crate::ip::Facts;
 use crate::ip::output::{Send, send};
 use crate::wire::icmp::{HEADER_LEN, Message, code};
 use crate::wire::ipv4::{Ipv4Header, MIN_HEADER_LEN, protocol};
@@ -99,20 +98,4 @@ fn describe(cx: &Cx<'_>, packet: &mut Packet) -> Option<Offender> {
         loopback: loopback || flags.contains(Flags::LOOPED),
         ..Offender::new(&header, first.as_slice())
     })
-}
-
-/// Nobody has the port that `packet`, which begins with its transport header, is for.
-pub fn send_unreachable_port(cx: &Cx<'_>, ip: &Facts, mut packet: Packet) {
-    let total = packet.len() + MIN_HEADER_LEN;
-    let Ok(total) = u16::try_from(total) else { return };
-    let mut header = Ipv4Header::new(ip.src, ip.dst, ip.protocol, ip.ttl, total);
-    header.tos = ip.tos;
-    header.set_id(ip.id);
-    header.set_checksum(&[]);
-    if ip.to_everybody {
-        return cx.get(&INET).icmp.errors_silent.inc(cx);
-    }
-    let Some(room) = packet.push(MIN_HEADER_LEN) else { return };
-    room.copy_from_slice(header.as_bytes());
-    report(cx, packet, Report::Unreachable(code::PORT));
 }

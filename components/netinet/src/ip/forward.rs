@@ -4,6 +4,7 @@
 
 use base::Cx;
 use net::Packet;
+use net::ifnet::IfFlags;
 use net::mbuf::Flags;
 use net::route::{Route, RouteKind};
 use zerocopy::{FromBytes, IntoBytes};
@@ -48,6 +49,9 @@ pub(super) fn forward(cx: &Cx<'_>, mut packet: Packet, route: Route) {
     if header.ttl <= 1 {
         return report(cx, packet, Report::TimeExceeded(code::TTL));
     }
+    if !route.ifp.flags().contains(IfFlags::UP) {
+        return way_is_down(cx, packet, next_hop.is_some());
+    }
     if header_len > MIN_HEADER_LEN && !record(cx, &mut packet, &route, header_len) {
         inet.ip.bad_options.inc(cx);
         return;
@@ -84,6 +88,15 @@ pub(super) fn without_route(cx: &Cx<'_>, packet: Packet) {
     inet.ip.no_route.inc(cx);
     // RFC 1812 §5.2.7.1: network unreachable, if there is no route, not even a default.
     report(cx, packet, Report::Unreachable(code::NET));
+}
+
+/// A packet whose route leads out of an interface that is down.
+#[cold]
+fn way_is_down(cx: &Cx<'_>, packet: Packet, is_behind_gateway: bool) {
+    cx.get(&INET).ip.no_route.inc(cx);
+    // RFC 1812 §5.2.7.1: the last router knows of the host, others of the network.
+    let code = if is_behind_gateway { code::NET } else { code::HOST };
+    report(cx, packet, Report::Unreachable(code));
 }
 
 /// Records us in the options that ask for it; false if they are refused, which was then said.

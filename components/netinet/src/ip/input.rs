@@ -12,7 +12,7 @@ use base::Cx;
 use net::Packet;
 use net::ifnet::IfFlags;
 use net::mbuf::Flags;
-use net::route::{RouteKind, lookup4};
+use net::route::{Route, RouteKind, lookup4};
 use zerocopy::FromBytes;
 
 use super::options::{self, Refused};
@@ -113,6 +113,14 @@ pub(super) fn refuse_options(cx: &Cx<'_>, packet: Packet, refused: Refused) {
 
 /// A packet for this kernel.
 pub(super) fn deliver(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header, to_everybody: bool) {
+    // RFC 1122 §3.2.1.3: a source is one host, so not everybody on a network that we are on. What
+    // passes through is not asked: that would be another look at the table for each packet.
+    let is_broadcast = |r: Route| r.kind == RouteKind::Broadcast;
+    if !packet.flags().contains(Flags::LOOPED)
+        && lookup4(cx, header.src()).is_some_and(is_broadcast)
+    {
+        return cx.get(&INET).ip.bad_address.inc(cx);
+    }
     if header.is_fragment() {
         // RFC 791: put together where it ends, and only there.
         if let Some(whole) = fragments::input(cx, packet, header)
@@ -125,7 +133,7 @@ pub(super) fn deliver(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header, to_every
     dispatch(cx, packet, header, to_everybody);
 }
 
-fn dispatch(cx: &Cx<'_>, mut packet: Packet, header: &Ipv4Header, to_everybody: bool) {
+fn dispatch(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header, to_everybody: bool) {
     let inet = cx.get(&INET);
     let facts = Facts {
         src: header.src(),
@@ -133,18 +141,13 @@ fn dispatch(cx: &Cx<'_>, mut packet: Packet, header: &Ipv4Header, to_everybody: 
         protocol: header.protocol,
         ttl: header.ttl,
         tos: header.tos,
-        id: header.id(),
         to_everybody: to_everybody || from_link_to_many(&packet),
     };
     inet.ip.delivered.inc(cx);
     let taken = raw::input(cx, &facts, &packet, header.header_len());
     match header.protocol {
         protocol::ICMP => icmp::input::input(cx, &facts, packet, header.header_len()),
-        protocol::UDP => {
-            if packet.pull(header.header_len()) {
-                udp::input(cx, &facts, packet);
-            }
-        }
+        protocol::UDP => udp::input(cx, &facts, packet, header.header_len()),
         _ if taken => {}
         _ => {
             // RFC 1122 §3.2.2.1: protocol unreachable.

@@ -30,8 +30,6 @@ pub struct Facts {
     pub ttl: u8,
     /// Type of service.
     pub tos: u8,
-    /// Identification.
-    pub id: u16,
     /// It came to more than one host: link or IP broadcast, or multicast.
     pub to_everybody: bool,
 }

@@ -14,13 +14,15 @@ use net::mbuf::Flags;
 use super::pcbs::Inner;
 use crate::checksum::{self, Sum};
 use crate::component::UDP;
-use crate::icmp::{ErrorKind, QuotedFacts, send_unreachable_port};
+use crate::icmp::send::{Report, report};
+use crate::icmp::{ErrorKind, QuotedFacts};
 use crate::ip::Facts;
+use crate::wire::icmp::code;
 use crate::wire::ipv4::protocol;
 use crate::wire::udp::{HEADER_LEN, UdpHeader};
 
-/// Takes a datagram; the packet begins with the UDP header.
-pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, mut packet: Packet) {
+/// Takes a datagram; the packet begins with its IP header, which is `ip_len` bytes long.
+pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, mut packet: Packet, ip_len: usize) {
     let udp = cx.get(&UDP);
     let counters = &udp.counters;
     counters.received.inc(cx);
@@ -28,31 +30,31 @@ pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, mut packet: Packet) {
     if ip.src.is_broadcast() || ip.src.is_multicast() {
         return counters.bad_source.inc(cx);
     }
-    let total = packet.len();
-    let head = packet.pullup(HEADER_LEN).unwrap_or_default();
-    let Ok((&header, _)) = UdpHeader::parse(head, total) else {
+    let total = packet.len().saturating_sub(ip_len);
+    let head = packet.pullup(ip_len + HEADER_LEN).unwrap_or_default();
+    let Ok((&header, _)) = UdpHeader::parse(head.get(ip_len..).unwrap_or_default(), total) else {
         return counters.bad_length.inc(cx);
     };
     if !header.has_checksum() {
         // RFC 1122 §4.1.3.4: may be taken.
         counters.no_checksum.inc(cx);
-    } else if !packet.flags().contains(Flags::LOOPED) && !is_sound(ip, &header, &packet) {
+    } else if !packet.flags().contains(Flags::LOOPED) && !is_sound(ip, &header, &packet, ip_len) {
         // RFC 1122 §4.1.3.4: discarded silently.
         return counters.bad_checksum.inc(cx);
     }
     let inner = udp.pcbs.lock(cx);
     let from = SocketAddrV4::new(ip.src, header.src_port());
     if ip.to_everybody {
-        packet.pull(HEADER_LEN);
+        packet.pull(ip_len + HEADER_LEN);
         packet.truncate(usize::from(header.len()) - HEADER_LEN);
         return to_all(cx, &inner, ip, from, header.dst_port(), &packet);
     }
     let Some(so) = inner.table.lookup(ip.dst, header.dst_port(), from) else {
         drop(inner);
         counters.no_port.inc(cx);
-        return send_unreachable_port(cx, ip, packet);
+        return report(cx, packet, Report::Unreachable(code::PORT));
     };
-    packet.pull(HEADER_LEN);
+    packet.pull(ip_len + HEADER_LEN);
     packet.truncate(usize::from(header.len()) - HEADER_LEN);
     if so.deliver(cx, packet, SocketAddr::V4(from), Some(ip.dst.into())) {
         counters.delivered.inc(cx);
@@ -61,13 +63,15 @@ pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, mut packet: Packet) {
     }
 }
 
-/// Whether the checksum is right.
-fn is_sound(ip: &Facts, header: &UdpHeader, packet: &Packet) -> bool {
+/// Whether the checksum is right; the first `ip_len` bytes are not under it.
+fn is_sound(ip: &Facts, header: &UdpHeader, packet: &Packet, ip_len: usize) -> bool {
     let mut sum = checksum::pseudo(ip.src, ip.dst, protocol::UDP, header.len());
-    let mut left = usize::from(header.len());
+    let (mut skip, mut left) = (ip_len, usize::from(header.len()));
     for segment in packet.segments() {
-        let n = segment.len().min(left);
-        sum.append(Sum::of(segment.get(..n).unwrap_or_default()));
+        let from = skip.min(segment.len());
+        let n = (segment.len() - from).min(left);
+        sum.append(Sum::of(segment.get(from..from + n).unwrap_or_default()));
+        skip -= from;
         left -= n;
     }
     sum.is_valid()

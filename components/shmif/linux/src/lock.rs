@@ -30,6 +30,8 @@ pub fn unlock(file: &OwnedFd, at: u64) {
 /// Locks it, or gives up after `patience`: its owner may have been stopped.
 pub fn lock_soon(file: &OwnedFd, at: u64, patience: Duration) -> Result<bool, Errno> {
     let until = Instant::now() + patience;
+    // Whoever has it mostly needs a few system calls only.
+    let mut nap = Duration::from_micros(50);
     loop {
         if try_lock(file, at)? {
             return Ok(true);
@@ -38,7 +40,8 @@ pub fn lock_soon(file: &OwnedFd, at: u64, patience: Duration) -> Result<bool, Er
             return Ok(false);
         }
         #[expect(clippy::disallowed_methods, reason = "no wait for a lock has a deadline")]
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(nap);
+        nap = nap.saturating_mul(2).min(Duration::from_millis(1));
     }
 }
 

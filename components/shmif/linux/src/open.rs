@@ -5,19 +5,21 @@
 //!    written last; a creator that dies before leaves the lock to the next one, who begins again.
 //! 3. The first slot whose lock is free is ours, until we die or give it back.
 //! 4. Room for it and everything before it is allocated, so that a full disk is an error here and
-//!    not a signal later.
+//!    not a signal later. Where memory is the only limit, the file is only made as long: what
+//!    nobody touches takes none then.
 //!
 //! A file that is something else is never written to.
 //!
-//! Locking: the file's own, see [`crate::lock`]. Sources: fallocate(2).
+//! Locking: the file's own, see [`crate::lock`]. Sources: fallocate(2), statfs(2).
 
 use core::sync::atomic::AtomicU64;
 use core::time::Duration;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{FallocateFlags, FileType, Mode, OFlags, fallocate, fstat, open};
+use rustix::fs::{FallocateFlags, FileType, Mode, OFlags, fallocate, fstat, fstatfs, open};
 use rustix::io::{Errno, pread, pwrite, retry_on_intr};
 use rustix::rand::{GetRandomFlags, getrandom};
+use rustix::thread::futex::{self, Flags};
 use shmif::bus::layout::{FILE_MAX, Found, Header, PAGE, SLOTS, SLOTS_AT, file_len};
 use shmif::host::FileError;
 
@@ -28,6 +30,9 @@ use crate::mapping::Mapping;
 const MAKING: u64 = FILE_MAX as u64;
 const SLOT: u64 = MAKING + 1;
 
+/// TMPFS_MAGIC.
+const TMPFS: i64 = 0x0102_1994;
+
 /// How long another process may take to make the file.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -35,7 +40,28 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Place {
     pub mapping: Mapping,
     pub index: usize,
-    _file: OwnedFd,
+    file: OwnedFd,
+}
+
+impl Place {
+    /// Ends the sleep of who waits for this place, on its doorbell. The system knows sleepers by the
+    /// file's page: should that have been cut off, there must be one in its place.
+    pub fn rouse(&self) {
+        ring(&self.mapping, self.index);
+        if self.mapping.is_broken()
+            && allocate(&self.file, SLOTS_AT).is_ok()
+            && let Ok(again) = Mapping::new(&self.file)
+        {
+            ring(&again, self.index);
+        }
+    }
+}
+
+fn ring(mapping: &Mapping, index: usize) {
+    if let Some(slot) = mapping.map().slot(index) {
+        slot.door().ring();
+        let _ = futex::wake(slot.door().bell(), Flags::empty(), i32::MAX.cast_unsigned());
+    }
 }
 
 /// Takes a place on the bus in the file `path`.
@@ -44,13 +70,14 @@ pub fn join(path: &str) -> Result<Place, FileError> {
     let file = retry_on_intr(|| open(path, flags, Mode::RUSR | Mode::WUSR)).map_err(on_open)?;
     let mapping = match look(&file)? {
         Found::Bus => map(&file)?,
-        Found::Nothing => make(&file)?,
-        Found::Other => return Err(FileError::NotABus),
+        // What seems to be something else may be a bus that was made while we read it: only who
+        // has the maker's lock sees what is.
+        Found::Nothing | Found::Other => make(&file)?,
     };
     for index in 0..SLOTS {
         if lock::try_lock(&file, SLOT + index as u64).map_err(on_lock)? {
             allocate(&file, file_len(index + 1))?;
-            return Ok(Place { mapping, index, _file: file });
+            return Ok(Place { mapping, index, file });
         }
     }
     Err(FileError::Full)
@@ -127,12 +154,22 @@ fn make_locked(file: &OwnedFd) -> Result<Mapping, FileError> {
 
 /// Allocates the file's first `len` bytes; those that were there stay as they are.
 fn allocate(file: &OwnedFd, len: usize) -> Result<(), FileError> {
-    let allocated = retry_on_intr(|| fallocate(file, FallocateFlags::empty(), 0, len as u64));
+    // The last page makes it so long. Never shorter, as ftruncate(2) might: others join, too.
+    let from = if has_no_disk(file) { len.saturating_sub(PAGE) } else { 0 };
+    let range = (from as u64, len.saturating_sub(from) as u64);
+    let allocated = retry_on_intr(|| fallocate(file, FallocateFlags::empty(), range.0, range.1));
     match allocated {
         Ok(()) => Ok(()),
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => fill(file, len).map_err(on_space),
         Err(e) => Err(on_space(e)),
     }
+}
+
+/// Whether the file is in memory, on a file system without a limit of its own, as what
+/// memfd_create(2) makes is: nothing can be full there but the machine's memory, which is as with
+/// all other memory of the process.
+fn has_no_disk(file: &OwnedFd) -> bool {
+    fstatfs(file).is_ok_and(|system| system.f_type == TMPFS && system.f_blocks == 0)
 }
 
 /// The same for file systems that cannot: writes zeros behind the end.

@@ -1,6 +1,7 @@
 //! Who waits on doorbells: one thread for all members of a host, another past [`EARS`] of them.
 //!
-//! The thread sleeps on all its doorbells at once. When one has changed it rings the member's
+//! The thread sleeps on all its doorbells at once, together with a word of its own; on a single one, as
+//! in a process with one interface, alone, which costs less. When one has changed it rings the member's
 //! bell, which raises a line and carries the interrupt into the kernel on this very thread. While
 //! nothing happens it costs nothing.
 //!
@@ -116,9 +117,19 @@ impl Shared {
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut List) -> R) -> R {
-        let r = change(&mut held(&self.list));
+        let mut list = held(&self.list);
+        let alone = match list.ears.as_slice() {
+            [ear] => Some(ear.clone()),
+            _ => None,
+        };
+        let r = change(&mut list);
+        drop(list);
         self.changes.fetch_add(1, Ordering::SeqCst);
         let _ = futex::wake(&self.changes, Flags::PRIVATE, 1);
+        // After the change: who sees the bell sees that, too.
+        if let Some(ear) = alone {
+            ear.place.rouse();
+        }
         r
     }
 
@@ -139,7 +150,7 @@ struct Heard {
 
 fn run(shared: &Shared, proof: &Offcpu) {
     let mut heard: Vec<Heard> = Vec::new();
-    let (mut known, mut words) = (None, Vec::new());
+    let (mut known, mut listed, mut words) = (None, 0, Vec::new());
     loop {
         let changes = shared.changes.load(Ordering::SeqCst);
         if known != Some(changes) {
@@ -148,6 +159,7 @@ fn run(shared: &Shared, proof: &Offcpu) {
             if ears.is_empty() {
                 return;
             }
+            listed = ears.len();
             heard = ears.into_iter().map(|ear| again(&heard, ear)).collect();
         }
         let mut quiet = true;
@@ -159,8 +171,12 @@ fn run(shared: &Shared, proof: &Offcpu) {
             }
             Look::Gone => false,
         });
-        if quiet {
-            sleep(&mut words, &shared.changes, changes, &heard);
+        if !quiet {
+            continue;
+        }
+        match heard.as_slice() {
+            [member] if listed == 1 => member.sleep(),
+            _ => sleep(&mut words, &shared.changes, changes, &heard),
         }
     }
 }
@@ -196,6 +212,15 @@ impl Heard {
         match self.ear.bell.ring(proof) {
             true => Look::Rang,
             false => Look::Gone,
+        }
+    }
+}
+
+impl Heard {
+    /// Sleeps until the doorbell changes; whoever changes the list of this one member rings it.
+    fn sleep(&self) {
+        if let (Some(slot), Some(last)) = (self.ear.slot(), self.last) {
+            let _ = futex::wait(slot.door().bell(), Flags::empty(), last, None);
         }
     }
 }

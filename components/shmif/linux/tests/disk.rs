@@ -117,6 +117,70 @@ fn places_are_given_back_and_taken_in_order() {
     assert_eq!(join(&path).err(), Some(FileError::Full));
 }
 
+#[test]
+fn a_bus_that_several_make_at_once_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..300 {
+        let path = folder.path().join(round.to_string());
+        let ready = std::sync::Barrier::new(4);
+        let join = || {
+            ready.wait();
+            join(&path).map(|seat| seat.index())
+        };
+        let mut places = std::thread::scope(|scope| {
+            let joined: Vec<_> = (0..4).map(|_| scope.spawn(join)).collect();
+            joined.into_iter().map(|one| one.join().unwrap().unwrap()).collect::<Vec<_>>()
+        });
+        // A place may have been given back before the next one came.
+        places.sort_unstable();
+        assert!(places.len() == 4 && places[3] < 4, "{places:?}");
+    }
+}
+
+#[test]
+fn a_bus_in_memory_takes_only_what_is_used() {
+    use std::os::fd::AsRawFd;
+    let file = rustix::fs::memfd_create("bus", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let (one, two) = (join(Path::new(&path)).unwrap(), join(Path::new(&path)).unwrap());
+    assert_eq!((one.index(), two.index()), (0, 1));
+    let stat = rustix::fs::fstat(&file).unwrap();
+    assert_eq!(stat.st_size, 278_528);
+    assert!(stat.st_blocks * 512 < 64 * 1024, "{} blocks", stat.st_blocks);
+}
+
+/// Told, and how often.
+struct Told(AtomicU32);
+
+impl shmif::host::Bell for Told {
+    fn ring(&self, _: &shmif::host::Offcpu) -> bool {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        true
+    }
+}
+
+#[test]
+fn who_waits_for_a_file_that_was_cut_is_let_go() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, cut) in [("whole", false), ("cut", true)] {
+        let path = folder.path().join(name);
+        let (seat, files) = seat(&path);
+        let (seat, told) = (seat.unwrap(), Arc::new(Told(AtomicU32::new(0))));
+        seat.listen(told.clone()).unwrap();
+        until("it has been told that it may look", || told.0.load(Ordering::SeqCst) != 0);
+        let door = seat.map().slot(0).unwrap().door();
+        // That it must be woken, which nobody does.
+        until("the thread sleeps", || door.ring());
+        if cut {
+            std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
+        }
+        seat.leave();
+        until("the thread has let it go", || Arc::strong_count(&told) == 1);
+        assert_eq!(seat.is_broken(), cut);
+        drop((seat, files));
+    }
+}
+
 fn dumpbus(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_shmif_dumpbus")).args(arguments).output().unwrap()
 }

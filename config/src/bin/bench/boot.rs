@@ -51,6 +51,8 @@ pub fn measure() -> Result<Vec<Record>, String> {
             ratio: value / baseline,
             first: Some(first),
             book_s: Some(book_s),
+            pinned_ratio: None,
+            free_ratio: None,
         }
     };
     Ok(vec![

@@ -29,6 +29,12 @@ pub struct Record {
     /// What the book measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub book_s: Option<f64>,
+    /// The ratio with all threads on one processor, where that was measured apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned_ratio: Option<f64>,
+    /// The ratio where the system put them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub free_ratio: Option<f64>,
 }
 
 /// An array of figures.
@@ -41,6 +47,10 @@ impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Record { id, what, unit, value, baseline, baseline_what, ratio, .. } = self;
         writeln!(f, "{id}: {what}: {value:.3e} {unit}")?;
-        writeln!(f, "    {baseline_what}: {baseline:.3e} {unit}; ratio {ratio:.4}")
+        writeln!(f, "    {baseline_what}: {baseline:.3e} {unit}; ratio {ratio:.4}")?;
+        match (self.pinned_ratio, self.free_ratio) {
+            (Some(pinned), Some(free)) => writeln!(f, "    pinned {pinned:.4}, free {free:.4}"),
+            _ => Ok(()),
+        }
     }
 }

@@ -75,6 +75,8 @@ pub fn bound() -> Result<Record, String> {
         ratio: compared.ratio,
         first: None,
         book_s: None,
+        pinned_ratio: None,
+        free_ratio: None,
     })
 }
 
@@ -106,6 +108,8 @@ pub fn two_cpus() -> Result<Record, String> {
         ratio: median(ratios),
         first: None,
         book_s: None,
+        pinned_ratio: None,
+        free_ratio: None,
     })
 }
 

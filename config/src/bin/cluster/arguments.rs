@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-/// Boot many kernels in one process, join them by a network, ping across it
+/// Boot many kernels, join them by a network, ping across it
 ///
 /// Prints the time to boot, to configure and to the first reply, the round trip when every
 /// neighbour is known, memory per node and host threads. Exit code 1: a node did not answer, or
@@ -22,6 +22,15 @@ pub struct Arguments {
     /// line, ring, star, tree, or a file; config/TOPOLOGY.md describes them
     #[arg(long, value_name = "SHAPE|FILE", default_value = "line")]
     pub topology: String,
+    /// A process for each node, joined by files in memory, in place of one process for all
+    #[arg(long)]
+    pub processes: bool,
+    /// A server for each node, set up by the tools, as the script of the book's figure does it
+    #[arg(long, conflicts_with_all = ["processes", "pcap", "idle"])]
+    pub remote: bool,
+    /// Where rump_server and the tools are; with --remote [default: on the PATH]
+    #[arg(long, value_name = "DIR", requires = "remote")]
+    pub programs: Option<PathBuf>,
     /// Print JSON (SI units) in place of text
     #[arg(long)]
     pub json: bool,

@@ -60,11 +60,37 @@ impl Output {
 }
 
 impl Captures {
+    /// The first interface on a link.
+    pub fn place(topology: &Topology, link: &str) -> Result<(u32, usize), String> {
+        let number = topology.link(link)?;
+        let nodes = topology.nodes.iter().enumerate();
+        let mut found = nodes.filter_map(|(index, node)| {
+            let unit = node.interfaces.iter().position(|interface| interface.link == number)?;
+            Some((index as u32, unit))
+        });
+        found.next().ok_or_else(|| format!("no node is on the link {link:?}"))
+    }
+
+    /// Those of these links that are captured at a node.
+    pub fn at(
+        topology: &Topology,
+        wanted: &[(String, PathBuf)],
+        node: u32,
+    ) -> Result<Vec<(String, PathBuf)>, String> {
+        let mut found = Vec::new();
+        for (link, path) in wanted {
+            if Captures::place(topology, link)?.0 == node {
+                found.push((link.clone(), path.clone()));
+            }
+        }
+        Ok(found)
+    }
+
     /// Makes the files for these links; an error is one sentence.
     pub fn open(topology: &Topology, wanted: &[(String, PathBuf)]) -> Result<Captures, String> {
         let (mut places, mut outputs) = (Vec::new(), Vec::new());
         for (link, _) in wanted {
-            places.push(place(topology, link)?);
+            places.push(Captures::place(topology, link)?);
         }
         for (_, path) in wanted {
             let file =
@@ -106,17 +132,6 @@ impl Captures {
         let _ = self.sender.send(Message::End);
         writer.join().unwrap_or_else(|_| Err("the writer of captures panicked".to_string()))
     }
-}
-
-/// The first interface on a link.
-fn place(topology: &Topology, link: &str) -> Result<(u32, usize), String> {
-    let number = topology.link(link)?;
-    let nodes = topology.nodes.iter().enumerate();
-    let mut found = nodes.filter_map(|(index, node)| {
-        let unit = node.interfaces.iter().position(|interface| interface.link == number)?;
-        Some((index as u32, unit))
-    });
-    found.next().ok_or_else(|| format!("no node is on the link {link:?}"))
 }
 
 /// The tap.

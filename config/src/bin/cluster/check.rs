@@ -8,9 +8,10 @@
 //! Locking: none; words.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use base::Errno;
+use base::{Errno, Kernel};
 use config::topology::{Ping, Topology};
 
 use crate::arguments::Arguments;
@@ -43,7 +44,8 @@ pub fn all(network: &Network, topology: &Topology, deadline: Duration, start: In
             if failed.load(Ordering::Relaxed) {
                 break;
             }
-            match once(network, ping, deadline) {
+            let kernel = network.node(ping.from).map_err(|_| Errno::NoEntry);
+            match kernel.and_then(|kernel| once(kernel, ping.to, deadline)) {
                 Ok(()) => first.fetch_min(nanoseconds(start.elapsed()), Ordering::Relaxed),
                 Err(error) => {
                     failed.store(true, Ordering::Relaxed);
@@ -72,12 +74,13 @@ fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn once(network: &Network, ping: &Ping, deadline: Duration) -> Result<(), Errno> {
-    let kernel = network.node(ping.from).map_err(|_| Errno::NoEntry)?;
-    Echo::open(kernel, ping.to)?.ping(deadline).map(drop)
+/// One ping.
+pub fn once(kernel: &Kernel, to: Ipv4Addr, deadline: Duration) -> Result<(), Errno> {
+    Echo::open(kernel, to)?.ping(deadline).map(drop)
 }
 
-fn sentence(topology: &Topology, ping: &Ping, error: Errno, deadline: Duration) -> String {
+/// Why there was no reply.
+pub fn sentence(topology: &Topology, ping: &Ping, error: Errno, deadline: Duration) -> String {
     let from = topology.nodes.get(ping.from as usize).map_or("?", |node| node.name.as_str());
     let why = match error {
         Errno::TimedOut => format!("no reply within {} s (--deadline)", deadline.as_secs_f64()),
@@ -86,14 +89,14 @@ fn sentence(topology: &Topology, ping: &Ping, error: Errno, deadline: Duration) 
     format!("{from} pings {}: {why}", ping.to)
 }
 
-/// The median round trip of many pings when every neighbour is known.
+/// The median round trip of many pings of `to` when every neighbour is known.
 pub fn warm(
-    network: &Network,
-    ping: Ping,
+    kernel: &Kernel,
+    to: Ipv4Addr,
     arguments: &Arguments,
 ) -> Result<Option<Duration>, String> {
-    let failed = |error: Errno| format!("a warm ping of {}: {error}", ping.to);
-    let mut echo = Echo::open(network.node(ping.from)?, ping.to).map_err(failed)?;
+    let failed = |error: Errno| format!("a warm ping of {to}: {error}");
+    let mut echo = Echo::open(kernel, to).map_err(failed)?;
     let progress = Progress::new("pinging, warm", arguments.count as usize);
     let mut times = Vec::with_capacity(arguments.count as usize);
     for _ in 0..arguments.count {

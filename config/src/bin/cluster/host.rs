@@ -26,7 +26,7 @@ pub fn available_memory() -> Option<u64> {
 /// How long after the last packet kernels and host are idle: what was armed for a question that was
 /// answered meanwhile (address resolution asks again after a second) runs out first, and the host's
 /// watch goes to sleep a second after that.
-const SETTLE: Duration = Duration::from_secs(3);
+pub const SETTLE: Duration = Duration::from_secs(3);
 
 /// Does nothing for `time`, and says which part of one processor the process used meanwhile.
 pub fn cpu_fraction(time: Duration) -> f64 {

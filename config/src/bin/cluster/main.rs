@@ -1,22 +1,26 @@
-//! `cluster`: many kernels in one process, joined by a network, and pings across it.
+//! `cluster`: many kernels, in one process or in one each, joined by a network, and pings across it.
 //!
 //! * `arguments`: what the user may ask for.  * `plan`: the topology, checked before anything boots.
 //! * `network`: kernels booted and set up.  * `check`: the pings.  * `echo`: one pinging socket.
 //! * `capture`: packets written to files.  * `report`: what is printed.
 //! * `spread`: work over the machine's processors.  * `progress`: a bar for what takes long.
-//! * `host`: what this process costs its host.
+//! * `host`: what this process costs its host.  * `cost`: what others do.
+//! * `processes`: a process for each node.  * `remote`: a server for each, and the tools.
 //!
 //! Locking: none here. Sources: the book, section 4.4.1 and figure 3.31 (a cluster in one process).
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod arguments;
 mod capture;
 mod check;
+mod cost;
 mod echo;
 mod host;
 mod network;
 mod plan;
+mod processes;
 mod progress;
+mod remote;
 mod report;
 mod spread;
 
@@ -58,6 +62,12 @@ fn main() -> ExitCode {
 
 fn run(start: Instant, arguments: &Arguments) -> Result<(), Failure> {
     let plan = plan::make(arguments).map_err(Failure::Arguments)?;
+    if arguments.processes {
+        return processes::run(start, arguments, &plan);
+    }
+    if arguments.remote {
+        return remote::run(start, arguments, &plan);
+    }
     let captures = Captures::open(&plan.topology, &arguments.pcap).map_err(Failure::Arguments)?;
     let measured = measure(start, arguments, &plan, &captures);
     // Also after a failure: what was captured may tell why.
@@ -87,7 +97,7 @@ fn measure(
     let configure = begin.elapsed();
     let checked = check::all(&network, topology, arguments.deadline, start);
     let warm = match checked.failure {
-        None => check::warm(&network, plan.longest, arguments)?,
+        None => check::warm(network.node(plan.longest.from)?, plan.longest.to, arguments)?,
         Some(_) => None,
     };
     let after = config::resident::bytes()?;
@@ -104,6 +114,7 @@ fn measure(
         bytes_per_node: after.saturating_sub(before) as f64 / topology.nodes.len() as f64,
         host_threads,
         idle_cpu_fraction,
+        processes: None,
         checked,
     };
     Ok((network, report))

@@ -1,6 +1,7 @@
 //! The nodes of a topology as kernels: booted and set up.
 //!
 //! * [`Network::boot`], then [`Network::configure`]; [`Network::node`] for who talks to one.
+//! * [`boot`] and [`set_up`] do the same for a single node.
 //!
 //! Locking: none here. Sources: the script of figure 3.31 of the book (what is set up, and in
 //! which order).
@@ -32,7 +33,8 @@ impl Network {
         let progress = Progress::new("booting", topology.nodes.len());
         let parts = spread::over(topology.nodes.len(), threads, |range| {
             let nodes = topology.nodes.get(range).unwrap_or_default();
-            nodes.iter().map(|node| boot(&host, node, &progress)).collect::<Result<Vec<_>, _>>()
+            let boot = |node| boot(&host, node).inspect(|_| progress.step());
+            nodes.iter().map(boot).collect::<Result<Vec<_>, _>>()
         });
         let mut kernels = Vec::with_capacity(topology.nodes.len());
         for part in parts {
@@ -47,9 +49,7 @@ impl Network {
         let parts = spread::over(self.kernels.len(), self.threads, |range| {
             let nodes = topology.nodes.iter().zip(&self.kernels).enumerate();
             for (index, (node, kernel)) in nodes.skip(range.start).take(range.len()) {
-                let done = kernel.enter(|l| configure(l, index as u32, node, topology, captures));
-                let done = done.map_err(Errno::from).and_then(|done| done);
-                done.map_err(|error| format!("{} cannot be set up: {error}", node.name))?;
+                set_up(kernel, index as u32, node, &topology.links, captures)?;
                 progress.step();
             }
             Ok(())
@@ -82,25 +82,38 @@ impl Network {
     }
 }
 
-fn boot(host: &Arc<Linux>, node: &Node, progress: &Progress) -> Result<Kernel, String> {
+/// Boots the kernel of one node.
+pub fn boot(host: &Arc<Linux>, node: &Node) -> Result<Kernel, String> {
     let options = Options { name: &node.name, hostname: &node.name, ..Options::default() };
     let kernel = Kernel::boot_with(host.clone(), &ROUTER, &options);
-    progress.step();
     kernel.map_err(|error| format!("{} does not boot: {error}", node.name))
+}
+
+/// Gives one node its interfaces, addresses and routes. `buses` are the links' linkstrs.
+pub fn set_up(
+    kernel: &Kernel,
+    index: u32,
+    node: &Node,
+    buses: &[String],
+    captures: &Captures,
+) -> Result<(), String> {
+    let done = kernel.enter(|l| configure(l, index, node, buses, captures));
+    let done = done.map_err(Errno::from).and_then(|done| done);
+    done.map_err(|error| format!("{} cannot be set up: {error}", node.name))
 }
 
 fn configure(
     l: &mut Lwp<'_>,
     index: u32,
     node: &Node,
-    topology: &Topology,
+    buses: &[String],
     captures: &Captures,
 ) -> Result<(), Errno> {
     for (unit, interface) in node.interfaces.iter().enumerate() {
         let name = format!("shmif{unit}");
         let ifp = ifnet::config::create(l, &name)?;
-        let link = topology.links.get(interface.link as usize).ok_or(Errno::NoEntry)?;
-        ifnet::config::set_linkstr(l, &name, link)?;
+        let bus = buses.get(interface.link as usize).ok_or(Errno::NoEntry)?;
+        ifnet::config::set_linkstr(l, &name, bus)?;
         captures.attach(l, index, unit, &ifp)?;
         let address = interface.address;
         ifnet::config::add_addr(l, &name, address.addr().into(), address.prefix_len())?;

@@ -40,6 +40,11 @@ impl Progress {
         }
     }
 
+    /// Shows how far it is, if it is time, where the steps are counted.
+    pub fn look_again(&self) {
+        self.look(self.done.load(Ordering::Relaxed));
+    }
+
     /// Shows how far it is, if it is time; for those that wait between steps.
     #[cold]
     pub fn look(&self, done: u64) {

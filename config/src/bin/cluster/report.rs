@@ -25,14 +25,24 @@ pub struct Report {
     pub rtt_warm_s: Option<f64>,
     /// Links that it crosses, there and back.
     pub hops: u32,
-    /// Resident memory.
+    /// Resident memory; PSS where nodes are processes.
     pub bytes_per_node: f64,
-    /// Threads of the process when all is done.
+    /// Threads of all processes when all is done.
     pub host_threads: usize,
     /// The part of a processor that was used while idle.
     pub idle_cpu_fraction: Option<f64>,
+    /// Where each node is a process.
+    pub processes: Option<Processes>,
     /// The pings.
     pub checked: Checked,
+}
+
+/// What processes cost.
+pub struct Processes {
+    /// Memory of all of them together, shared pages counted once.
+    pub pss: u64,
+    /// Memory that nobody else has.
+    pub private_per_process: f64,
 }
 
 impl Report {
@@ -67,8 +77,14 @@ impl Report {
             "host_threads": self.host_threads,
             "checked": self.checked.failure.is_none(),
         });
-        if let (Some(idle), Some(object)) = (self.idle_cpu_fraction, value.as_object_mut()) {
+        let Some(object) = value.as_object_mut() else { return value };
+        if let Some(idle) = self.idle_cpu_fraction {
             object.insert("idle_cpu_fraction".to_string(), json!(idle));
+        }
+        if let Some(Processes { pss, private_per_process }) = self.processes {
+            object.insert("processes".to_string(), json!(self.nodes));
+            object.insert("pss_bytes".to_string(), json!(pss));
+            object.insert("private_bytes_per_process".to_string(), json!(private_per_process));
         }
         value
     }
@@ -95,7 +111,16 @@ impl fmt::Display for Report {
                 None => writeln!(f)?,
             }
         }
-        writeln!(f, "memory       {:.1} KiB a node, resident", self.bytes_per_node / 1024.0)?;
+        let each = self.bytes_per_node / 1024.0;
+        match &self.processes {
+            None => writeln!(f, "memory       {each:.1} KiB a node, resident")?,
+            Some(Processes { pss, private_per_process }) => writeln!(
+                f,
+                "memory       {:.1} MiB in all; {each:.1} KiB a process (PSS), {:.1} KiB of it private",
+                *pss as f64 / f64::from(1 << 20),
+                private_per_process / 1024.0
+            )?,
+        }
         write!(f, "host         {} threads", self.host_threads)?;
         match self.idle_cpu_fraction {
             Some(idle) => writeln!(f, ", {:.4} % of a processor while idle", idle * 100.0),
@@ -142,6 +167,7 @@ mod tests {
             bytes_per_node: 10_240.0,
             host_threads: 1,
             idle_cpu_fraction: None,
+            processes: None,
             checked: Checked {
                 replies: 1,
                 pings: 1,
@@ -181,6 +207,17 @@ mod tests {
         let text = report().to_string();
         assert!(text.contains("first reply  4.00 ms after the start"), "{text}");
         assert!(text.contains("127 µs warm, 250 ns for each of 508 links"), "{text}");
+    }
+
+    #[test]
+    fn processes_tell_what_they_share() {
+        let processes = Processes { pss: 3 << 20, private_per_process: 2048.0 };
+        let report = Report { processes: Some(processes), ..report() };
+        let value = report.json();
+        assert_eq!((&value["processes"], &value["pss_bytes"]), (&json!(255), &json!(3 << 20)));
+        assert_eq!(value["private_bytes_per_process"], 2048.0);
+        let text = report.to_string();
+        assert!(text.contains("3.0 MiB in all; 10.0 KiB a process (PSS), 2.0 KiB"), "{text}");
     }
 
     #[test]

@@ -158,13 +158,15 @@ pub fn delete(cx: &Cx<'_>, to: Prefix4) -> Result<(), RouteError> {
     }
 }
 
-/// Deletes a route that an interface's address made. For domains.
-pub fn withdraw(cx: &Cx<'_>, to: Prefix4, ifp: &Ifnet) {
+/// Deletes a route that an interface's address made; false if there was none. For domains.
+pub fn withdraw(cx: &Cx<'_>, to: Prefix4, ifp: &Ifnet) -> bool {
     let mut table = cx.get(&NET).routes.inet.lock(cx);
     let mine = |r: &Route| !r.is_static && r.ifp.index() == ifp.index();
-    if table.trie.get(to.addr.to_bits(), to.len).is_some_and(mine) {
+    let had = table.trie.get(to.addr.to_bits(), to.len).is_some_and(mine);
+    if had {
         table.trie.remove(to.addr.to_bits(), to.len);
     }
+    had
 }
 
 /// Deletes those routes that `gone` names.

@@ -141,17 +141,12 @@ fn set(l: &mut Lwp<'_>, ifp: &KArc<Ifnet>, number: u32, value: &[u8; VALUE]) -> 
         }
         r::SIOCSIFADDR => {
             let addr = inet(value)?;
-            let old = first(l, ifp).ok();
-            if let Some((old, _)) = old {
-                config::remove_addr(l, name, old.into())?;
-            }
-            Ok(config::add_addr(l, name, addr.into(), classful(addr))?)
+            Ok(config::replace_addr(l, name, addr.into(), classful(addr))?)
         }
         r::SIOCSIFNETMASK => {
             let prefix = Prefix4::len_of(inet(value)?).ok_or(Errno::Invalid)?;
             let (addr, _) = first(l, ifp)?;
-            config::remove_addr(l, name, addr.into())?;
-            Ok(config::add_addr(l, name, addr.into(), prefix)?)
+            Ok(config::alias_addr(l, name, addr.into(), prefix)?)
         }
         _ => Err(Errno::NotTerminal),
     }
