@@ -10,7 +10,7 @@ use std::mem::ManuallyDrop;
 use remote::{Client, Retry, UdpSocket};
 
 use crate::arguments::Arguments;
-use crate::failure::{Advice, Failure, told};
+use crate::failure::{Advice, Failure, plain, told};
 
 /// Room for a table: more than those of most kernels need. What nobody writes to costs nothing.
 const ROOM: usize = 256 * 1024;
@@ -19,7 +19,7 @@ const ROOM: usize = 256 * 1024;
 pub(crate) fn connect(arguments: &Arguments) -> Result<Client, Failure> {
     let name = arguments.program.replace(' ', ".");
     let client = Client::builder().name(name).retry(Retry::Never).from_env();
-    client.map_err(|e| Failure::failed(e.to_string()))
+    client.map_err(|e| Failure::Failed(plain(&e)))
 }
 
 /// A socket for requests.
