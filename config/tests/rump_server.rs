@@ -222,6 +222,28 @@ fn who_says_nothing_is_sent_away() {
     assert!(start.elapsed() > Duration::from_secs(5));
 }
 
+#[test]
+fn strangers_who_say_nothing_do_not_keep_others_out() {
+    let place = Place::new();
+    remote_key(&place, "key");
+    let program = env!("CARGO_BIN_EXE_rump_server");
+    let script = format!("ulimit -n 320; exec {program} tcp://127.0.0.1:0?key=key");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).current_dir(place.path()).env("XDG_RUNTIME_DIR", place.path());
+    let url = String::from_utf8(shell.output().unwrap().stdout).unwrap();
+    let address = url.trim().strip_prefix("tcp://").and_then(|url| url.split('?').next()).unwrap();
+    let start = Instant::now();
+    let mut strangers: Vec<_> =
+        (0..600).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+    let key = place.path().join("key");
+    let client = Client::connect(&format!("tcp://{address}?key={}", key.display())).unwrap();
+    client.getpid().unwrap();
+    // Long before their time is over the first have made room for the last.
+    strangers[0].set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    assert_eq!(std::io::Read::read(&mut strangers[0], &mut [0; 8]).unwrap(), 0);
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+}
+
 /// Runs as another user, out of `two_users`; by itself it has nothing to do.
 #[test]
 fn the_other_user() {
