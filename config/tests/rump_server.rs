@@ -47,6 +47,10 @@ fn a_kernel_has_what_was_chosen() {
     let net = place.connect("net");
     assert_eq!(net.uname().unwrap().nodename, "here");
     assert_eq!(net.sysctl("hw.ncpu").unwrap(), "2");
+    let limit = |of: &Client| of.sysctl("vm.limit").unwrap().parse::<u64>().unwrap();
+    assert_eq!(limit(&net), 16 << 20);
+    let machine = rustix::system::sysinfo();
+    assert!(limit(&place.connect("small")) < machine.totalram * u64::from(machine.mem_unit) / 2);
     let error = UdpSocket::unbound(&place.connect("small")).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(38), "ENOSYS: {error}");
 }
