@@ -41,6 +41,7 @@ const PROGRAMS: &[Program] = &[
             "rump.arp",
             "rump.halt",
             "rump.ifconfig",
+            "rump.list",
             "rump.netstat",
             "rump.ping",
             "rump.route",

@@ -37,6 +37,9 @@ fn interfaces_come_and_go() {
     rump("ifconfig lo0 destroy").fails(1, "lo0 always is");
     rump("ifconfig foo0 create").fails(1, "no kind of interface");
     rump("ifconfig lo0 linkstr bus").fails(1, "has no linkstr");
+    rump("ifconfig shmif3 create linkstr a").succeeds("");
+    rump("ifconfig shmif3 linkstr b").fails(1, "`-linkstr` takes it off");
+    rump("ifconfig shmif3 -linkstr linkstr b destroy").succeeds("");
     rump("ifconfig lo0 crate").fails(1, "did you mean create?\nTry `rump ifconfig --help`.");
     rump("ifconfig lo0 inet 224.0.0.1").fails(1, "no host can have this address");
 }

@@ -167,13 +167,17 @@ impl State {
         self.calls.iter().position(|c| c.request == request)
     }
 
+    /// Bytes of the client's that calls keep.
+    fn kept(&self) -> usize {
+        self.calls.iter().map(|c| c.kept()).sum()
+    }
+
     fn syscall(&mut self, l: &mut Lwp<'_>, request: u64, body: &[u8]) -> Result<(), Ended> {
         let (call, given) = Syscall::parse(body)?;
         if self.find(request).is_some() || self.calls.len() >= MAX_REQUESTS {
             return Err(Malformed.into());
         }
-        let kept: usize = self.calls.iter().map(|c| c.kept()).sum();
-        if kept > MAX_KEPT {
+        if self.kept() > MAX_KEPT {
             return Ok(call::fail(&mut self.output, request, Errno::NoBuffers)?);
         }
         if self.prepare(l).is_err() {
@@ -217,6 +221,11 @@ impl State {
         let data = if copied.error == 0 { Ok(copied.data) } else { Err(Errno::BadAddress) };
         // The call may have been cancelled meanwhile.
         let Some(at) = self.find(request) else { return Ok(()) };
+        if self.kept() > MAX_KEPT {
+            call::fail(&mut self.output, request, Errno::NoBuffers)?;
+            self.done(l, at);
+            return Ok(());
+        }
         let Some(call) = self.calls.get_mut(at) else { return Ok(()) };
         match call.copied(data) {
             Ok(true) => self.again(l, at),

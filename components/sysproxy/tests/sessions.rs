@@ -109,6 +109,74 @@ fn what_no_description_says_is_asked_for() {
     });
 }
 
+/// struct msghdr without an address, and its pieces: one byte at each address.
+fn pieces(addresses: impl Iterator<Item = u64>) -> ([u8; 56], Vec<u8>) {
+    let iov: Vec<u8> = addresses.flat_map(|addr| [addr, 1]).flat_map(u64::to_ne_bytes).collect();
+    let mut hdr = [0; 56];
+    for (at, value) in [(0, AT), (8, 16), (16, 0x9000), (24, iov.len() as u64 / 16)] {
+        hdr[at..at + 8].copy_from_slice(&value.to_ne_bytes());
+    }
+    (hdr, iov)
+}
+
+#[test]
+fn memory_in_many_pieces_is_found_and_disorder_keeps_nobody_busy() {
+    scene(|s| {
+        let mut c = s.guest(Trust::Owner, 1);
+        let fd = bound(&mut c, 7);
+        let place = |n: u64| 0x10_0000 + 2 * n;
+        // One after the other, as they are asked for.
+        let (hdr, iov) = pieces((0..1000).map(place));
+        c.send(&syscall(8, number::SENDMSG, &[fd, 0xa000, 0], &[])).unwrap();
+        let to = loopback(7);
+        let memory = [&hdr[..], &to, &iov].into_iter().chain((0..1000).map(|_| &b"x"[..]));
+        for data in memory {
+            assert!(matches!(c.next(), Answer::Copyin(8, Copyin { len, .. }) if len == data.len()));
+            c.copied(8, 0, data).unwrap();
+        }
+        assert_eq!(c.next(), Answer::Return(8, Ok(1000), vec![]));
+        // All at once, from behind.
+        let (hdr, iov) = pieces((0..1000).rev().map(place));
+        let mut memory: Vec<(u64, &[u8])> = (0..1000).map(|n| (place(n), &b"x"[..])).collect();
+        memory.extend([(0xa000, &hdr[..]), (AT, &to), (0x9000, &iov)]);
+        assert_eq!(c.call(number::SENDMSG, &[fd, 0xa000, 0], &memory), Err(Errno::TooBig));
+    });
+}
+
+#[test]
+fn memory_that_is_asked_for_has_a_limit_for_all_calls_together() {
+    scene(|s| {
+        let before = s.kernel.account().used();
+        let mut c = s.guest(Trust::Nobody, 1);
+        let fd = bound(&mut c, 7007);
+        const LEN: usize = 1 << 19;
+        // The second piece is never sent.
+        let mut hdr = [0; 56];
+        for (at, value) in [(16, 0x9000_u64), (24, 2)] {
+            hdr[at..at + 8].copy_from_slice(&value.to_ne_bytes());
+        }
+        let iov: Vec<u8> =
+            [BUF, LEN as u64, 0x100_0000, 8].into_iter().flat_map(u64::to_ne_bytes).collect();
+        for request in 0..100 {
+            c.send(&syscall(request, number::SENDMSG, &[fd, 0xa000, 0], &[])).unwrap();
+        }
+        let data = vec![7; LEN];
+        for request in 0..100 {
+            for part in [&hdr[..], &iov, &data] {
+                c.copied(request, 0, part).unwrap();
+            }
+        }
+        let held = s.kernel.account().used() - before;
+        assert!(held < 12 << 20, "{held} bytes");
+        let refused = std::iter::from_fn(|| match c.next() {
+            Answer::Nothing => None,
+            answer => Some(answer),
+        });
+        let refused = refused.filter(|a| matches!(a, Answer::Return(_, Err(Errno::NoBuffers), _)));
+        assert!(refused.count() > 80);
+    });
+}
+
 #[test]
 fn calls_that_wait_overlap_and_are_answered_when_they_can_be() {
     scene(|s| {
@@ -255,6 +323,24 @@ fn children_that_do_not_come_are_forgotten_and_there_are_not_too_many() {
         s.kernel.enter(|l| l.sleep_until(l.now() + minute)).unwrap();
         s.service.expire();
         assert!(s.client(Trust::Owner, 2).hello(How::Fork(cookies[2])).is_err());
+    });
+}
+
+#[test]
+fn children_of_nobody_leave_room_for_the_owners() {
+    let sim = Sim::seeded(1);
+    sim.run(|| {
+        let s = Served::boot(&sim);
+        let prefork = |c: &mut Client, n| {
+            c.send(&message(Kind::Prefork, n, &[])).unwrap();
+            matches!(c.next(), Answer::Cookie(_))
+        };
+        let mut nobodies: Vec<Client> = (0..70).map(|n| s.guest(Trust::Nobody, n)).collect();
+        let had = nobodies.iter_mut().map(|c| (0..16).filter(|n| prefork(c, *n)).count());
+        assert_eq!(had.sum::<usize>(), 768);
+        assert!(prefork(&mut s.guest(Trust::Owner, 100), 1));
+        drop(nobodies);
+        s.end();
     });
 }
 
