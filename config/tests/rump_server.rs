@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use remote::{Client, UdpSocket};
+use remote::{Argument, Client, First, UdpSocket};
 use rustix::process::Signal;
 use server::{Place, halt, within};
 
@@ -49,6 +49,27 @@ fn a_kernel_has_what_was_chosen() {
     assert_eq!(net.sysctl("hw.ncpu").unwrap(), "2");
     let error = UdpSocket::unbound(&place.connect("small")).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(38), "ENOSYS: {error}");
+}
+
+#[test]
+fn calls_travel_with_the_greeting() {
+    let place = Place::new();
+    place.start("-l netinet unix://a");
+    let mut text = [0; 64];
+    let name = *b"hw.ncpu";
+    let mut socket = [2, 2, 0].map(Argument::Value);
+    let mut nothing = [77].map(Argument::Value);
+    let (to, len) = (Argument::Out(&mut text), Argument::Value(64));
+    let mut ask =
+        [Argument::In(&name), Argument::Value(7), to, len, Argument::Null, Argument::Value(0)];
+    let mut calls = [(41, &mut socket[..]), (3, &mut nothing[..]), (500, &mut ask[..])]
+        .map(|(number, arguments)| First::new(number, arguments));
+    let url = place.url("a").parse().unwrap();
+    let client = Client::builder().connect_and_call(&url, &mut calls).unwrap();
+    let [socket, closed, len] = calls.map(|mut call| call.result().unwrap());
+    assert_eq!((socket.unwrap(), closed.unwrap_err().raw_os_error()), (0, Some(9)), "EBADF");
+    assert_eq!((len.unwrap(), &text[..1]), (1, &b"1"[..]));
+    assert_eq!(client.getpid().unwrap(), client.pid());
 }
 
 #[test]

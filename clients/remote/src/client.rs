@@ -29,7 +29,7 @@ use crate::answer::Failed;
 use crate::connection::{Connection, Welcomed, lock};
 use crate::memory::Memory;
 use crate::retry::{Attempts, Step};
-use crate::{Error, Retry, exec, fork, handshake};
+use crate::{Error, First, Retry, exec, fork, handshake};
 
 /// An argument of a call.
 #[derive(Debug)]
@@ -95,7 +95,14 @@ impl Builder {
     /// Connects.
     pub fn connect(self, url: &Url) -> Result<Client, Error> {
         let (name, deadline) = (self.program(), Instant::now() + self.timeout);
-        let welcomed = handshake::connect(url, How::Guest, &name, deadline)?;
+        let welcomed = handshake::connect(url, How::Guest, &name, deadline, &mut [])?;
+        Ok(self.client(url.absolute(), name, welcomed))
+    }
+
+    /// The same, and makes calls in the same round trip, none of which may wait.
+    pub fn connect_and_call(self, url: &Url, first: &mut [First<'_, '_>]) -> Result<Client, Error> {
+        let (name, deadline) = (self.program(), Instant::now() + self.timeout);
+        let welcomed = handshake::connect(url, How::Guest, &name, deadline, first)?;
         Ok(self.client(url.absolute(), name, welcomed))
     }
 
@@ -105,11 +112,20 @@ impl Builder {
         let (name, deadline) = (self.program(), Instant::now() + self.timeout);
         match exec::inherited()? {
             Some((fd, url)) => {
-                let welcomed = handshake::greet(fd, None, How::Exec, &name, deadline)?;
+                let welcomed = handshake::greet(fd, None, How::Exec, &name, deadline, &mut [])?;
                 Ok(self.client(url, name, welcomed))
             }
             None => self.connect(&exec::url_of_environment()?),
         }
+    }
+
+    /// The same, and makes calls in the same round trip, none of which may wait. If a connection was
+    /// taken over, they are not made.
+    pub fn from_env_and_call(self, first: &mut [First<'_, '_>]) -> Result<Client, Error> {
+        if exec::is_inherited() {
+            return self.from_env();
+        }
+        self.connect_and_call(&exec::url_of_environment()?, first)
     }
 
     fn program(&self) -> String {
@@ -262,7 +278,10 @@ impl Client {
                 Step::Die => std::process::exit(1),
             }
             let deadline = attempts.deadline(Instant::now() + shared.timeout);
-            let attempt = handshake::connect(&shared.url, How::Guest, &shared.name, deadline);
+            let attempt = {
+                let first = &mut [];
+                handshake::connect(&shared.url, How::Guest, &shared.name, deadline, first)
+            };
             if let Ok(welcomed) = attempt {
                 attempts.succeeded().into_iter().for_each(tell);
                 let before = self.replace(welcomed, false);

@@ -107,7 +107,8 @@ impl Client {
     pub fn fork_init(&self, cookie: &Cookie) -> Result<(), Error> {
         let shared = &self.shared;
         let how = How::Fork(cookie.0);
-        let welcomed = handshake::connect(&shared.url, how, &shared.name, self.deadline())?;
+        let welcomed =
+            handshake::connect(&shared.url, how, &shared.name, self.deadline(), &mut [])?;
         let parents = self.replace(welcomed, true);
         let_go(&parents).map_err(Error::Io)
     }

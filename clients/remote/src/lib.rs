@@ -12,6 +12,7 @@
 //! * [`Descriptor`]: ioctl and the rest.  * [`poll`]: several at once.
 //! * [`Client::fork`], [`Client::exec`]: the program's process and the kernel's go together;
 //!   [`Descriptor::from_fd`] is for what came from before.
+//! * [`First`]: calls that travel with the greeting.
 //! * [`Interrupt`]: ends calls that wait.
 //! * [`Client::sysctl`], [`Client::uname`] and their like.
 //!
@@ -26,6 +27,7 @@ mod connection;
 mod descriptor;
 mod error;
 mod exec;
+mod first;
 mod fork;
 mod handshake;
 mod icmp;
@@ -47,6 +49,7 @@ pub use client::{Argument, Builder, Client};
 pub use descriptor::Descriptor;
 pub use error::Error;
 pub use exec::Exec;
+pub use first::First;
 pub use fork::{Cookie, Fork};
 pub use icmp::IcmpSocket;
 pub use interrupt::Interrupt;

@@ -96,13 +96,14 @@ pub(crate) fn told(what: &str, e: &io::Error, advice: Advice) -> Failure {
     }
 }
 
-/// The error without its number, which says nothing to people.
-pub(crate) fn plain(e: &io::Error) -> String {
+/// An error without its number, which says nothing to people.
+pub(crate) fn plain(e: &dyn fmt::Display) -> String {
     let text = e.to_string();
-    match text.find(" (os error ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
-    }
+    let number = text.split_once(" (os error ").and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(')')?;
+        Some(format!("{before}{after}"))
+    });
+    number.unwrap_or(text)
 }
 
 /// `; did you mean X?`, if one of the words is near.
@@ -139,5 +140,6 @@ mod tests {
         assert_eq!(told("shmif0", &e, advice).to_string(), "shmif0: exists already");
         let e = io::Error::from_raw_os_error(errno::PERM);
         assert!(told("shmif0", &e, advice).to_string().contains("root"));
+        assert_eq!(plain(&"no server (Gone (os error 7)); look"), "no server (Gone); look");
     }
 }

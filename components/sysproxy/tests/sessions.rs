@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use base::Errno;
@@ -375,4 +376,17 @@ fn without_the_nth_charge_a_client_gets_an_error_and_nothing_is_left() {
             return;
         }
     }
+}
+
+#[test]
+fn who_serves_no_more_is_told_no_more() {
+    scene(|s| {
+        let told = Arc::new(support::Told::default());
+        drop(sysproxy::Service::new(s.kernel.handle(), told.clone()).unwrap());
+        let mut owner = s.guest(Trust::Owner, 1);
+        let halt = [0xfee1_dead, 672_274_793, 0xcdef_0123, 0];
+        assert_eq!(owner.call(number::REBOOT, &halt, &[]), Ok(0));
+        assert!(s.told.halted.load(Ordering::Relaxed) && !told.halted.load(Ordering::Relaxed));
+        assert_eq!(Arc::strong_count(&told), 1, "nobody keeps it");
+    });
 }

@@ -130,8 +130,7 @@ fn configure(
     name: &Name,
     actions: &[Action],
 ) -> Result<(), Failure> {
-    let client = server::connect(arguments)?;
-    let control = Control::open(&client)?;
+    let control = Control::new(arguments);
     for action in actions {
         action.run(&control, interface, name)?;
     }

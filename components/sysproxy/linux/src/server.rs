@@ -147,10 +147,7 @@ impl Server {
                         None
                     }
                     STOP => Some(Stopped::Told),
-                    door if door >= DOORS => {
-                        self.welcome((door - DOORS) as usize);
-                        None
-                    }
+                    door if door >= DOORS => self.welcome((door - DOORS) as usize),
                     _ => self.serve(told),
                 };
                 if stopped.is_some() {
@@ -217,16 +214,16 @@ impl Server {
     }
 
     /// Lets in who waits at a door.
-    fn welcome(&mut self, at: usize) {
+    fn welcome(&mut self, at: usize) -> Option<Stopped> {
         for _ in 0..WELCOMES {
-            let Some(door) = self.doors.get(at) else { return };
+            let door = self.doors.get(at)?;
             let (socket, peer) = match door.listener.accept() {
-                Ok(Some(accepted)) => accepted,
-                Ok(None) => return,
+                Ok(accepted) => accepted?,
                 Err(error) => {
                     log::warn!("nobody is let in for {PAUSE:?}: {error}");
                     self.closed_until = Some(Instant::now() + PAUSE);
-                    return self.watch_doors(Interest::NONE);
+                    self.watch_doors(Interest::NONE);
+                    return None;
                 }
             };
             let trust = trust::of(&peer, self.user, door.key.is_some());
@@ -247,7 +244,13 @@ impl Server {
             self.count += 1;
             self.nobodies += usize::from(trust == Trust::Nobody);
             self.new.push_back((Instant::now() + PATIENCE, number));
+            // Who connects has mostly said something by now.
+            let stopped = self.serve(Told { number, input: true, output: false, hung_up: false });
+            if stopped.is_some() {
+                return stopped;
+            }
         }
+        None
     }
 
     fn watch_doors(&self, interest: Interest) {
