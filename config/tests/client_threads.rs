@@ -231,6 +231,40 @@ fn a_stopped_server_is_not_waited_for_by_who_connects() {
     Client::connect(&place.url("a")).unwrap();
 }
 
+/// Over TCP with a key the same holds: calls overlap, and are ended.
+#[test]
+fn over_a_sealed_connection_too() {
+    let place = Place::new();
+    let key = place.path().join("key");
+    std::fs::write(&key, "5a".repeat(32)).unwrap();
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&key, private).unwrap();
+    let output = place.start("-l netinet tcp://127.0.0.1:0?key=key");
+    let url = String::from_utf8(output.stdout).unwrap();
+    let url = format!("{}?key={}", url.trim().split('?').next().unwrap(), key.display());
+    let client = Client::connect(&url).unwrap();
+    let (one, two) = (udp(&client), udp(&client));
+    one.connect(two.local_addr().unwrap()).unwrap();
+    let data: Vec<u8> = (0..60_000).map(|i| (i % 251) as u8).collect();
+    thread::scope(|scope| {
+        for len in [0, 1, 16_000, 60_000] {
+            let (_, waits) = about_to(scope, &client, || {
+                let mut buf = vec![0; 70_000];
+                let n = two.recv(&mut buf).unwrap();
+                buf.truncate(n);
+                buf
+            });
+            assert_eq!(client.getpid().unwrap(), client.pid());
+            one.send(&data[..len]).unwrap();
+            assert_eq!(waits.join().unwrap(), data[..len]);
+        }
+        let waits = about_to(scope, &client, || errno(two.recv(&mut [0; 8])));
+        assert_eq!(end(waits), EINTR);
+    });
+    place.kill();
+    assert!(client.getpid().is_err());
+}
+
 #[test]
 fn a_server_that_dies_ends_all_waits() {
     let (place, _) = client();

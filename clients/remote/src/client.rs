@@ -277,9 +277,11 @@ impl Client {
                 Step::GiveUp => return Err(Errno::NOTCONN.into()),
                 Step::Die => std::process::exit(1),
             }
-            let (deadline, first) = (attempts.deadline(Instant::now() + shared.timeout), &mut []);
-            let attempt =
-                handshake::connect(&shared.url, How::Guest, &shared.name, deadline, first);
+            let deadline = attempts.deadline(Instant::now() + shared.timeout);
+            let attempt = {
+                let first = &mut [];
+                handshake::connect(&shared.url, How::Guest, &shared.name, deadline, first)
+            };
             if let Ok(welcomed) = attempt {
                 attempts.succeeded().into_iter().for_each(tell);
                 let before = self.replace(welcomed, false);
