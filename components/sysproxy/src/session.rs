@@ -266,7 +266,7 @@ impl Service {
         };
         let pid = lwp.pid();
         let key = lwp.enter(|l| {
-            let mut state = State::new(l, token, self.wake.clone());
+            let mut state = State::new(l, token, self.wake.clone(), trust);
             greet(l, &mut state, header.request, pid)?;
             l.get(&SYSPROXY).sessions.add(l, state)
         });

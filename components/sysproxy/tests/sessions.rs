@@ -416,6 +416,54 @@ fn a_client_that_does_not_read_is_not_read_from() {
 }
 
 #[test]
+fn calls_that_waited_are_not_answered_beyond_what_is_read() {
+    const MUCH: usize = 60_000;
+    scene(|s| {
+        let (mut c, mut other) = (s.guest(Trust::Owner, 1), s.guest(Trust::Owner, 2));
+        let fd = bound(&mut c, 7007);
+        let to = bound(&mut other, 7008);
+        for n in 0..20 {
+            let recv = [fd, BUF, MUCH as u64, 0, 0, 0];
+            c.send(&syscall(n, number::RECVFROM, &recv, &[])).unwrap();
+        }
+        let before = s.kernel.account().used();
+        c.wire.room = Some(0);
+        for _ in 0..20 {
+            send(&mut other, to, 7007, &[7; MUCH]);
+            c.resume();
+        }
+        let held = s.kernel.account().used() - before;
+        assert!(held < 900_000, "{held} bytes wait for a client that does not read");
+        c.wire.room = None;
+        c.session.flush(&mut c.wire).unwrap();
+        let mut answers = 0;
+        while let Answer::Return(_, got, _) = c.next() {
+            assert_eq!(got, Ok(MUCH as u64));
+            answers += 1;
+        }
+        assert!(answers >= 5, "{answers} answers");
+        assert!(!c.session.has_output());
+        // Whoever waits still is answered as before.
+        send(&mut other, to, 7007, &[7; MUCH]);
+        c.resume();
+        assert!(matches!(c.next(), Answer::Return(..)));
+    });
+}
+
+#[test]
+fn somebody_may_leave_fewer_calls_waiting() {
+    scene(|s| {
+        let mut c = s.guest(Trust::Nobody, 1);
+        let fd = bound(&mut c, 7007);
+        for n in 0..129 {
+            c.send(&syscall(n, number::RECVFROM, &[fd, BUF, 64, 0, 0, 0], &[])).unwrap();
+        }
+        assert_eq!(c.next(), Answer::Return(128, Err(Errno::WouldBlock), Vec::new()));
+        assert_eq!(c.next(), Answer::Nothing);
+    });
+}
+
+#[test]
 fn the_kernel_ends_before_its_clients_and_halts_when_its_owner_says_so() {
     let sim = Sim::seeded(1);
     sim.run(|| {

@@ -21,6 +21,7 @@ use super::file::SocketFile;
 use super::options::SOL_SOCKET;
 use super::protosw::{Connecting, PROTOCOLS, find};
 pub use super::transfer::Received;
+use super::{MAX_LIMIT, MAX_LIMIT_OF_OTHERS};
 use super::{
     MsgFlags, Shutdown, SockError, SockFlags, SockType, Socket, UsrReqs, options, transfer,
 };
@@ -252,7 +253,11 @@ pub fn set_option(
     let held = Held::of(l, fd)?;
     let file = held.socket()?;
     Ok(match level {
-        SOL_SOCKET => options::set(l, &file.so, name, value),
+        SOL_SOCKET => {
+            let is_root = l.proc().is_root(l);
+            let most = if is_root { MAX_LIMIT } else { MAX_LIMIT_OF_OTHERS };
+            options::set(l, &file.so, name, value, most)
+        }
         _ => file.pcb.set_option(l, level, name, value),
     }?)
 }
