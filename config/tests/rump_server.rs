@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use remote::{Client, UdpSocket};
+use remote::{Argument, Client, First, UdpSocket};
 use rustix::process::Signal;
 use server::{Place, halt, within};
 
@@ -47,8 +47,33 @@ fn a_kernel_has_what_was_chosen() {
     let net = place.connect("net");
     assert_eq!(net.uname().unwrap().nodename, "here");
     assert_eq!(net.sysctl("hw.ncpu").unwrap(), "2");
+    let limit = |of: &Client| of.sysctl("vm.limit").unwrap().parse::<u64>().unwrap();
+    assert_eq!(limit(&net), 16 << 20);
+    let machine = rustix::system::sysinfo();
+    assert!(limit(&place.connect("small")) < machine.totalram * u64::from(machine.mem_unit) / 2);
     let error = UdpSocket::unbound(&place.connect("small")).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(38), "ENOSYS: {error}");
+}
+
+#[test]
+fn calls_travel_with_the_greeting() {
+    let place = Place::new();
+    place.start("-l netinet unix://a");
+    let mut text = [0; 64];
+    let name = *b"hw.ncpu";
+    let mut socket = [2, 2, 0].map(Argument::Value);
+    let mut nothing = [77].map(Argument::Value);
+    let (to, len) = (Argument::Out(&mut text), Argument::Value(64));
+    let mut ask =
+        [Argument::In(&name), Argument::Value(7), to, len, Argument::Null, Argument::Value(0)];
+    let mut calls = [(41, &mut socket[..]), (3, &mut nothing[..]), (500, &mut ask[..])]
+        .map(|(number, arguments)| First::new(number, arguments));
+    let url = place.url("a").parse().unwrap();
+    let client = Client::builder().connect_and_call(&url, &mut calls).unwrap();
+    let [socket, closed, len] = calls.map(|mut call| call.result().unwrap());
+    assert_eq!((socket.unwrap(), closed.unwrap_err().raw_os_error()), (0, Some(9)), "EBADF");
+    assert_eq!((len.unwrap(), &text[..1]), (1, &b"1"[..]));
+    assert_eq!(client.getpid().unwrap(), client.pid());
 }
 
 #[test]
@@ -199,6 +224,28 @@ fn who_says_nothing_is_sent_away() {
     let start = Instant::now();
     assert_eq!(std::io::Read::read(&mut silent, &mut [0; 8]).unwrap(), 0, "a connection's end");
     assert!(start.elapsed() > Duration::from_secs(5));
+}
+
+#[test]
+fn strangers_who_say_nothing_do_not_keep_others_out() {
+    let place = Place::new();
+    remote_key(&place, "key");
+    let program = env!("CARGO_BIN_EXE_rump_server");
+    let script = format!("ulimit -n 320; exec {program} tcp://127.0.0.1:0?key=key");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).current_dir(place.path()).env("XDG_RUNTIME_DIR", place.path());
+    let url = String::from_utf8(shell.output().unwrap().stdout).unwrap();
+    let address = url.trim().strip_prefix("tcp://").and_then(|url| url.split('?').next()).unwrap();
+    let start = Instant::now();
+    let mut strangers: Vec<_> =
+        (0..600).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+    let key = place.path().join("key");
+    let client = Client::connect(&format!("tcp://{address}?key={}", key.display())).unwrap();
+    client.getpid().unwrap();
+    // Long before their time is over the first have made room for the last.
+    strangers[0].set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    assert_eq!(std::io::Read::read(&mut strangers[0], &mut [0; 8]).unwrap(), 0);
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
 }
 
 /// Runs as another user, out of `two_users`; by itself it has nothing to do.

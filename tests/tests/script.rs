@@ -30,7 +30,7 @@ impl Place {
         link("rump_server", "rump_server");
         link("shmif_dumpbus", "shmif_dumpbus");
         link("cluster", "cluster");
-        for name in ["rump.ifconfig", "rump.route", "rump.ping", "rump.halt"] {
+        for name in ["rump", "rump.ifconfig", "rump.route", "rump.ping", "rump.halt"] {
             link(name, "rump");
         }
         place
@@ -124,6 +124,22 @@ fn servers_of_the_script_end_when_they_are_halted() {
         assert!(std::time::Instant::now() < deadline, "servers that are left: {:?}", place.pids());
         std::thread::park_timeout(std::time::Duration::from_millis(5));
     }
+}
+
+/// The commands of the README, as they stand there.
+#[test]
+fn the_server_of_the_readme_works() {
+    let place = Place::new();
+    let readme = include_str!("../../README.md");
+    let section = readme.split("\n## A kernel as a server\n").nth(1).unwrap();
+    let script = section.split("```sh\n").nth(1).and_then(|code| code.split("```").next()).unwrap();
+    let output = place.command("sh").args(["-e", "-c", script]).output().unwrap();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+    for says in ["64 bytes from 10.0.0.1: icmp_seq=1 ttl=255", "unix://", "left", "right"] {
+        assert!(out.contains(says), "{says}: {out}{err}");
+    }
+    assert!(place.0.folder().join("wire.pcap").metadata().unwrap().len() > 200);
 }
 
 #[test]

@@ -41,6 +41,7 @@ const PROGRAMS: &[Program] = &[
             "rump.arp",
             "rump.halt",
             "rump.ifconfig",
+            "rump.list",
             "rump.netstat",
             "rump.ping",
             "rump.route",
@@ -63,6 +64,7 @@ pub fn main(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let built = programs(workspace)?;
     let bin = prefix.join("bin");
     install(&built, &bin)?;
+    pages(workspace, &prefix)?;
     println!("{}", bin.display());
     let on_path = std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder == bin));
@@ -83,6 +85,20 @@ pub fn programs(workspace: &Workspace) -> Result<PathBuf> {
     }
     run::run(&mut cargo, "if the C library is missing, install libc6-dev")?;
     Ok(workspace.target.join(triple).join("release"))
+}
+
+/// Makes manual pages and completions, each where it is looked for.
+fn pages(workspace: &Workspace, prefix: &Path) -> Result<()> {
+    let makers: [(&str, &str, &[&str]); 2] = [
+        ("anykernel-config", "server_pages", &[]),
+        ("anykernel-tools", "rump_pages", &["install"]),
+    ];
+    for (package, name, words) in makers {
+        let mut cargo = workspace.cargo(&["run", "--quiet", "--package", package, "--bin", name]);
+        cargo.arg("--").args(words).arg(prefix);
+        run::run(&mut cargo, "pages and completions are not installed; the programs are")?;
+    }
+    Ok(())
 }
 
 /// Puts what is in `built` into `bin`, with all its names.

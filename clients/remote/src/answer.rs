@@ -51,6 +51,11 @@ impl Areas {
         self.all.iter().flatten()
     }
 
+    /// All that a caller lends: for a call that nobody has described yet.
+    pub(crate) fn lent(memory: &Memory<'_>) -> Areas {
+        Areas { all: memory.pieces(), opaque: false }
+    }
+
     /// Whether the server may write these bytes.
     pub(crate) fn may_write(&self, addr: u64, len: usize) -> bool {
         let within = |area: &wire::Memory| {

@@ -5,11 +5,14 @@
 //!   pointers, as C programs have them.
 //!
 //! Calls of several threads overlap. A signal that comes while a call waits cancels it: it then
-//! answers what the kernel says, usually EINTR.
+//! answers what the kernel says, usually EINTR. Signals whose handlers were installed with
+//! SA_RESTART cancel nothing. A server that has stopped says nothing, so that a cancelled call, too,
+//! waits until it goes on or dies: nobody else knows whether the call was made.
 //!
 //! When the server is gone, the [`Retry`] policy says what happens. A call that may have been made
-//! is never made again: it fails with ENOTCONN, and the next one reconnects. After that the client
-//! is a new process; sockets of the old one fail with ENOTCONN.
+//! is never made again: it fails with ENOTCONN (or the program exits, with [`Retry::Die`]), and the
+//! next one reconnects. After that the client is a new process; sockets of the old one fail with
+//! ENOTCONN.
 //!
 //! Locking: `current` for a clone; `reconnecting` around the attempts of whoever noticed first.
 
@@ -26,7 +29,7 @@ use crate::answer::Failed;
 use crate::connection::{Connection, Welcomed, lock};
 use crate::memory::Memory;
 use crate::retry::{Attempts, Step};
-use crate::{Error, Retry, exec, fork, handshake};
+use crate::{Error, First, Retry, exec, fork, handshake};
 
 /// An argument of a call.
 #[derive(Debug)]
@@ -53,7 +56,7 @@ pub struct Client {
 pub(crate) struct Shared {
     pub(crate) url: Url,
     pub(crate) name: String,
-    retry: Mutex<Retry>,
+    pub(crate) retry: Mutex<Retry>,
     timeout: Duration,
     pub(crate) current: Mutex<Arc<Connection>>,
     pub(crate) reconnecting: Mutex<()>,
@@ -92,7 +95,14 @@ impl Builder {
     /// Connects.
     pub fn connect(self, url: &Url) -> Result<Client, Error> {
         let (name, deadline) = (self.program(), Instant::now() + self.timeout);
-        let welcomed = handshake::connect(url, How::Guest, &name, deadline)?;
+        let welcomed = handshake::connect(url, How::Guest, &name, deadline, &mut [])?;
+        Ok(self.client(url.absolute(), name, welcomed))
+    }
+
+    /// The same, and makes calls in the same round trip, none of which may wait.
+    pub fn connect_and_call(self, url: &Url, first: &mut [First<'_, '_>]) -> Result<Client, Error> {
+        let (name, deadline) = (self.program(), Instant::now() + self.timeout);
+        let welcomed = handshake::connect(url, How::Guest, &name, deadline, first)?;
         Ok(self.client(url.absolute(), name, welcomed))
     }
 
@@ -102,11 +112,20 @@ impl Builder {
         let (name, deadline) = (self.program(), Instant::now() + self.timeout);
         match exec::inherited()? {
             Some((fd, url)) => {
-                let welcomed = handshake::greet(fd, None, How::Exec, &name, deadline)?;
+                let welcomed = handshake::greet(fd, None, How::Exec, &name, deadline, &mut [])?;
                 Ok(self.client(url, name, welcomed))
             }
             None => self.connect(&exec::url_of_environment()?),
         }
+    }
+
+    /// The same, and makes calls in the same round trip, none of which may wait. If a connection was
+    /// taken over, they are not made.
+    pub fn from_env_and_call(self, first: &mut [First<'_, '_>]) -> Result<Client, Error> {
+        if exec::is_inherited() {
+            return self.from_env();
+        }
+        self.connect_and_call(&exec::url_of_environment()?, first)
     }
 
     fn program(&self) -> String {
@@ -226,6 +245,7 @@ impl Client {
             match ask(&connection) {
                 Ok(answer) => return Ok(answer),
                 Err(Failed::Errno(e)) => return Err(io::Error::from_raw_os_error(e)),
+                Err(Failed::Lost) if self.retry() == Retry::Die => std::process::exit(1),
                 Err(Failed::Lost) => return Err(Errno::NOTCONN.into()),
                 // A server that welcomes and dies, again and again, is given up too.
                 Err(Failed::Unsent) if reconnected && self.retry() == Retry::Once => {
@@ -257,8 +277,11 @@ impl Client {
                 Step::GiveUp => return Err(Errno::NOTCONN.into()),
                 Step::Die => std::process::exit(1),
             }
-            let deadline = Instant::now() + shared.timeout;
-            let attempt = handshake::connect(&shared.url, How::Guest, &shared.name, deadline);
+            let deadline = attempts.deadline(Instant::now() + shared.timeout);
+            let attempt = {
+                let first = &mut [];
+                handshake::connect(&shared.url, How::Guest, &shared.name, deadline, first)
+            };
             if let Ok(welcomed) = attempt {
                 attempts.succeeded().into_iter().for_each(tell);
                 let before = self.replace(welcomed, false);

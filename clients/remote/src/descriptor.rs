@@ -7,7 +7,7 @@
 
 use std::io;
 
-use crate::numbers::{F_GETFL, F_SETFL, O_NONBLOCK, call};
+use crate::numbers::{F_GETFD, F_GETFL, F_SETFD, F_SETFL, O_NONBLOCK, call};
 use crate::{Argument, Client};
 
 use Argument::{In, InOut, Out, Value};
@@ -28,6 +28,14 @@ impl Descriptor {
     ) -> io::Result<Descriptor> {
         let (fd, generation) = client.call_told(None, number, arguments)?;
         let fd = u32::try_from(fd).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+        Ok(Self { client: client.clone(), generation, fd })
+    }
+
+    /// Descriptor number `fd` of the process: one that the program before this one (exec), or C
+    /// code, has opened. From now on it is closed when this is dropped.
+    pub fn from_fd(client: &Client, fd: u32) -> io::Result<Descriptor> {
+        let mut get = [Value(fd.into()), Value(F_GETFD), Value(0)];
+        let (_, generation) = client.call_told(None, call::FCNTL, &mut get)?;
         Ok(Self { client: client.clone(), generation, fd })
     }
 
@@ -77,6 +85,12 @@ impl Descriptor {
         let fd = self.call(number, arguments)?;
         let fd = u32::try_from(fd).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
         Ok(Self { client: self.client.clone(), generation: self.generation, fd })
+    }
+
+    /// Whether the process loses it when its program is replaced ([`Client::exec`]). It does not,
+    /// unless this was said.
+    pub fn set_close_on_exec(&self, on: bool) -> io::Result<()> {
+        self.call(call::FCNTL, [Value(F_SETFD), Value(on.into())]).map(drop)
     }
 
     /// Whether calls that would wait fail with `WouldBlock` instead.

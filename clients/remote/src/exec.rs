@@ -37,6 +37,11 @@ pub(crate) fn url_of_environment() -> Result<Url, Error> {
     Ok(Url::parse(&url)?)
 }
 
+/// Whether the environment tells of a connection to be taken over, be it there or not.
+pub(crate) fn is_inherited() -> bool {
+    std::env::var_os(EXECFD).is_some()
+}
+
 /// The connection that the program before this one left, and its server.
 pub(crate) fn inherited() -> Result<Option<(OwnedFd, Url)>, Error> {
     let (Ok(text), Ok(url)) = (std::env::var(EXECFD), std::env::var(PARSED)) else {

@@ -9,7 +9,7 @@
 //! * [`Client::fork`] does all of it.  * [`Client::prefork`], [`Client::fork_init`] and
 //!   [`Client::fork_cancel`] are its parts, for programs that fork in ways of their own.
 //!
-//! Locking: both of the client's locks are held across fork, so that the child has them free.
+//! Locking: the client's three locks are held across fork, so that the child has them free.
 //! Sources: the book, section 3.12 (fork); PROTOCOL.md of `wire`.
 
 use std::io;
@@ -107,7 +107,8 @@ impl Client {
     pub fn fork_init(&self, cookie: &Cookie) -> Result<(), Error> {
         let shared = &self.shared;
         let how = How::Fork(cookie.0);
-        let welcomed = handshake::connect(&shared.url, how, &shared.name, self.deadline())?;
+        let welcomed =
+            handshake::connect(&shared.url, how, &shared.name, self.deadline(), &mut [])?;
         let parents = self.replace(welcomed, true);
         let_go(&parents).map_err(Error::Io)
     }
@@ -123,6 +124,7 @@ impl Client {
         let forked = {
             let _reconnecting = lock(&self.shared.reconnecting);
             let _current = lock(&self.shared.current);
+            let _retry = lock(&self.shared.retry);
             // SAFETY: the caller says what is needed.
             let forked = unsafe { libc::fork() };
             u32::try_from(forked).map_err(|_| io::Error::last_os_error())

@@ -13,10 +13,10 @@ use rustix::net::{RecvFlags, SendFlags};
 use transport::{Key, Opener, Sealed, Sealer, Timeout, Url};
 use wire::{HEADER_LEN, Header, Hello, How, Kind, Refused, Welcome};
 
-use crate::Error;
 use crate::connection::Welcomed;
 use crate::memory::Message;
 use crate::stream::{Ended, Reader, Unsent, Writer};
+use crate::{Error, First, first};
 
 /// The longest name: a Hello has 26 bytes beside it.
 const MAX_NAME: usize = wire::MAX_HELLO - HEADER_LEN - 26;
@@ -27,20 +27,22 @@ pub(crate) fn connect(
     how: How,
     name: &str,
     deadline: Instant,
+    first: &mut [First<'_, '_>],
 ) -> Result<Welcomed, Error> {
     let key = url.key().map(Key::load).transpose()?;
     let fd = transport::connect(url, deadline)?;
     let ends = key.map(|key| seal(&fd, &key, deadline)).transpose()?;
-    greet(fd, ends, how, name, deadline)
+    greet(fd, ends, how, name, deadline, first)
 }
 
-/// Says Hello on a stream.
+/// Says Hello on a stream, and makes the calls that come first.
 pub(crate) fn greet(
     fd: OwnedFd,
     ends: Option<(Sealer, Opener)>,
     how: How,
     name: &str,
     deadline: Instant,
+    first: &mut [First<'_, '_>],
 ) -> Result<Welcomed, Error> {
     let sealed = ends.is_some();
     let (sealer, opener) = ends.unzip();
@@ -51,6 +53,7 @@ pub(crate) fn greet(
     let Ok(()) = Hello { version: wire::VERSION, how, name }.write(&mut hello);
     let header = Header::new(Kind::Hello, 1, hello.len() - HEADER_LEN);
     hello.splice(..HEADER_LEN, header.to_bytes());
+    first::send(first, &mut hello);
     let timeout = Timeout::set(fd.as_fd(), deadline).map_err(io)?;
     loop {
         let mut message = Message::new();
@@ -66,6 +69,12 @@ pub(crate) fn greet(
         Ended::Lost => late(deadline, Error::HungUp),
         Ended::Malformed => Error::Malformed,
     })?;
+    if kind == Kind::Welcome {
+        first::receive(first, &fd, &mut reader).map_err(|ended| match ended {
+            Ended::Lost => late(deadline, Error::HungUp),
+            Ended::Malformed => Error::Malformed,
+        })?;
+    }
     reader.set_deadline(None);
     timeout.clear().map_err(io)?;
     match kind {

@@ -1,7 +1,7 @@
 //! Ending calls that wait, from another thread.
 //!
 //! A call that has nothing yet then fails with EINTR. What is not under way yet is not reached, as
-//! with signals: to be sure, ask again.
+//! with signals: to be sure, ask again. While the server is stopped nothing ends.
 //!
 //! Locking: none of its own.
 

@@ -1,24 +1,18 @@
 //! The remote client: a kernel in another process, used as std uses the host.
 //!
+//! A whole program (`cargo run -p anykernel-remote --example datagrams`, beside a server that
+//! `rump_server -l netinet unix://router` has started, with `RUMP_SERVER=unix://router`):
 //! ```no_run
-//! # fn demo() -> std::io::Result<()> {
-//! use std::io::{Read, Write};
-//!
-//! let client = remote::Client::connect("unix://router")?; // or Client::from_env()
-//! println!("process {} of {}", client.pid(), client.kernel());
-//! let mut socket = remote::UdpSocket::bind(&client, "0.0.0.0:0")?;
-//! socket.connect("10.0.0.1:7")?;
-//! socket.write_all(b"hello")?;
-//! let mut buf = [0; 16];
-//! let n = socket.read(&mut buf)?;
-//! # Ok(()) }
+#![doc = include_str!("../examples/datagrams.rs")]
 //! ```
 //!
 //! * [`Client`]: the connection, and calls by number.  * [`Retry`]: what happens when the server
 //!   is gone.
 //! * [`TcpListener`], [`TcpStream`], [`UdpSocket`], [`RawSocket`], [`IcmpSocket`]: sockets with std's methods.
 //! * [`Descriptor`]: ioctl and the rest.  * [`poll`]: several at once.
-//! * [`Client::fork`], [`Client::exec`]: the program's process and the kernel's go together.
+//! * [`Client::fork`], [`Client::exec`]: the program's process and the kernel's go together;
+//!   [`Descriptor::from_fd`] is for what came from before.
+//! * [`First`]: calls that travel with the greeting.
 //! * [`Interrupt`]: ends calls that wait.
 //! * [`Client::sysctl`], [`Client::uname`] and their like.
 //!
@@ -33,6 +27,7 @@ mod connection;
 mod descriptor;
 mod error;
 mod exec;
+mod first;
 mod fork;
 mod handshake;
 mod icmp;
@@ -55,6 +50,7 @@ pub use client::{Argument, Builder, Client};
 pub use descriptor::Descriptor;
 pub use error::Error;
 pub use exec::Exec;
+pub use first::First;
 pub use fork::{Cookie, Fork};
 pub use icmp::IcmpSocket;
 pub use interrupt::Interrupt;

@@ -84,6 +84,13 @@ impl<'a> Memory<'a> {
         Self { pieces: [Piece::default(); 6], own: true, lent: PhantomData }
     }
 
+    /// The pieces that are lent.
+    pub(crate) fn pieces(&self) -> [Option<wire::Memory>; 6] {
+        self.pieces.map(|Piece { addr, len, read, write: written }| {
+            (len > 0).then_some(wire::Memory { addr: addr as u64, len, read, written })
+        })
+    }
+
     /// Whether `len` bytes at `addr` may be used so; where they are.
     fn locate(&self, addr: u64, len: usize, write: bool) -> Result<*mut u8, Fault> {
         let addr = usize::try_from(addr).map_err(|_| Fault)?;

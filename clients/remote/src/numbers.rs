@@ -38,6 +38,8 @@ pub(crate) const SOCK_DGRAM: u64 = 2;
 pub(crate) const SOCK_RAW: u64 = 3;
 pub(crate) const IPPROTO_ICMP: u64 = 1;
 
+pub(crate) const F_GETFD: u64 = 1;
+pub(crate) const F_SETFD: u64 = 2;
 pub(crate) const F_GETFL: u64 = 3;
 pub(crate) const F_SETFL: u64 = 4;
 pub(crate) const O_NONBLOCK: u64 = 0o4000;

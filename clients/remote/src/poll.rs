@@ -3,7 +3,10 @@
 //! Locking: none. Sources: POSIX poll.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustix::io::Errno;
 
 use crate::numbers::call;
 use crate::{Argument, Client, Descriptor};
@@ -57,7 +60,7 @@ impl<'a> Poll<'a> {
 }
 
 /// Waits until something holds of one of `these` at least, or for `timeout` (`None`: for ever);
-/// says of how many.
+/// says of how many. All have to be descriptors of `client`.
 pub fn poll(
     client: &Client,
     these: &mut [Poll<'_>],
@@ -74,6 +77,14 @@ pub fn poll(
         i32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX)
     });
     let generation = these.first().map(|poll| poll.descriptor.generation());
+    for Poll { descriptor, .. } in &*these {
+        if !Arc::ptr_eq(&descriptor.client().shared, &client.shared) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "another client's descriptor"));
+        }
+        if Some(descriptor.generation()) != generation {
+            return Err(Errno::NOTCONN.into());
+        }
+    }
     let mut arguments = [
         Argument::InOut(&mut raw),
         Argument::Value(these.len() as u64),

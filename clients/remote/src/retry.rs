@@ -21,7 +21,7 @@ pub enum Retry {
     /// Attempts for ever.
     #[doc(alias = "RUMPCLIENT_RETRYCONN_INFTIME")]
     Inftime,
-    /// The program exits, with status 1.
+    /// The program exits, with status 1: as soon as one of its calls finds the server gone.
     Die,
 }
 
@@ -88,6 +88,14 @@ impl Attempts {
         (line, Step::Try(pause))
     }
 
+    /// When the next attempt is given up: at `deadline`, or when the time of all of them is over.
+    pub(crate) fn deadline(&self, deadline: Instant) -> Instant {
+        match self.retry {
+            Retry::Seconds(n) => deadline.min(self.began + Duration::from_secs(n.into())),
+            _ => deadline,
+        }
+    }
+
     /// What to say after an attempt has succeeded.
     pub(crate) fn succeeded(&self) -> Option<&'static str> {
         (self.failed > 1).then_some(RECONNECTED)
@@ -133,6 +141,10 @@ mod tests {
         let now = Instant::now();
         let mut attempts = Attempts::new(Retry::Seconds(3), now);
         assert!(matches!(attempts.next(now).1, Step::Try(_)));
+        let (soon, late) = (now + Duration::from_secs(1), now + Duration::from_secs(10));
+        assert_eq!(attempts.deadline(soon), soon);
+        assert_eq!(attempts.deadline(late), now + Duration::from_secs(3));
+        assert_eq!(Attempts::new(Retry::Inftime, now).deadline(late), late);
         assert!(matches!(attempts.next(now + Duration::from_millis(2999)).1, Step::Try(_)));
         assert_eq!(attempts.next(now + Duration::from_secs(3)).1, Step::GiveUp);
     }

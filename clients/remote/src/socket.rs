@@ -284,6 +284,13 @@ macro_rules! socket_methods {
             }
         }
 
+        /// A descriptor that is such a socket: nobody checks.
+        impl From<crate::Descriptor> for $name {
+            fn from(descriptor: crate::Descriptor) -> Self {
+                Self(crate::socket::Socket(descriptor))
+            }
+        }
+
         impl std::fmt::Debug for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.debug_struct(stringify!($name)).field("fd", &self.0.0.fd()).finish()

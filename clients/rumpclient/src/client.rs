@@ -1,30 +1,28 @@
 //! The program's client.
 //!
-//! Locking: the slot's mutex, for a clone.
+//! Locking: `RETRY` while the client is made and when its policy changes. Calls take no lock, so that
+//! a child of a program with several threads finds none that another one held.
 
 use std::ffi::c_int;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use remote::{Client, Retry};
 
 use crate::error::{Failure, status, value};
 
-/// The client, and what it does when the server is gone.
-struct Program {
-    client: Option<Client>,
-    retry: Retry,
-}
+static CLIENT: OnceLock<Client> = OnceLock::new();
 
-static PROGRAM: Mutex<Program> = Mutex::new(Program { client: None, retry: Retry::Once });
+/// What it does when the server is gone.
+static RETRY: Mutex<Retry> = Mutex::new(Retry::Once);
 
-fn program<R>(f: impl FnOnce(&mut Program) -> R) -> R {
-    f(&mut PROGRAM.lock().unwrap_or_else(PoisonError::into_inner))
+fn retry() -> MutexGuard<'static, Retry> {
+    RETRY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The program's client.
-pub(crate) fn client() -> Result<Client, Failure> {
+pub(crate) fn client() -> Result<&'static Client, Failure> {
     let missing = || Failure::new(libc::EINVAL, "call rumpclient_init first, and see that it is 0");
-    program(|program| program.client.clone()).ok_or_else(missing)
+    CLIENT.get().ok_or_else(missing)
 }
 
 /// Connects to the server that `RUMP_SERVER` names: 0, or -1 and errno. A second time does
@@ -32,12 +30,12 @@ pub(crate) fn client() -> Result<Client, Failure> {
 #[unsafe(no_mangle)]
 pub extern "C" fn rumpclient_init() -> c_int {
     value(-1, || {
-        program(|program| {
-            if program.client.is_none() {
-                program.client = Some(Client::builder().retry(program.retry).from_env()?);
-            }
-            Ok(0)
-        })
+        let retry = retry();
+        if CLIENT.get().is_none() {
+            let client = Client::builder().retry(*retry).from_env()?;
+            CLIENT.get_or_init(|| client);
+        }
+        Ok(0)
     })
 }
 
@@ -52,7 +50,7 @@ const DIE: libc::time_t = -3;
 #[unsafe(no_mangle)]
 pub extern "C" fn rumpclient_setconnretry(seconds: libc::time_t) {
     status(|| {
-        let retry = match seconds {
+        let new = match seconds {
             INFTIME => Retry::Inftime,
             ONCE => Retry::Once,
             DIE => Retry::Die,
@@ -60,10 +58,9 @@ pub extern "C" fn rumpclient_setconnretry(seconds: libc::time_t) {
             1.. => Retry::Seconds(u32::try_from(seconds).unwrap_or(u32::MAX)),
             _ => return Err(Failure::new(libc::EINVAL, "no such policy; see rumpclient.h")),
         };
-        program(|program| {
-            program.retry = retry;
-            program.client.iter().for_each(|client| client.set_retry(retry));
-        });
+        let mut retry = retry();
+        *retry = new;
+        CLIENT.get().into_iter().for_each(|client| client.set_retry(new));
         Ok(())
     });
 }

@@ -6,7 +6,7 @@
 //!
 //! No panic crosses into C: it is EIO there.
 //!
-//! Locking: the client's slot, for a clone. Sources: the book, appendix A (rumpclient(3)); NetBSD
+//! Locking: none in calls; `client` says more. Sources: the book, appendix A (rumpclient(3)); NetBSD
 //! lib/librumpclient/rumpclient.h.
 
 mod call;

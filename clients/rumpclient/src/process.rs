@@ -143,7 +143,7 @@ pub unsafe extern "C" fn rumpclient_exec(
             return Err(Failure::new(libc::EFAULT, "rumpclient_exec without a path or arguments"));
         }
         // SAFETY: the caller says so.
-        Err(unsafe { exec(&client()?, path, argv, envp) }?.into())
+        Err(unsafe { exec(client()?, path, argv, envp) }?.into())
     })
 }
 

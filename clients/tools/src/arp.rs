@@ -77,8 +77,8 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Failure> {
     if arguments.has(&JSON) && command != Command::Show {
         return Err(Failure::misuse("--json is for the whole table"));
     }
-    let client = server::connect(arguments)?;
     if command == Command::Show {
+        let client = server::connect(arguments)?;
         let text = server::table(&client, TABLE)?;
         let table = Table::parse(TABLE, &text);
         if arguments.has(&JSON) {
@@ -89,7 +89,7 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Failure> {
         }
         return Ok(0);
     }
-    let control = Control::open(&client)?;
+    let control = Control::new(arguments);
     let request = |number, arp: &Arp| {
         let mut memory = arp.to_bytes();
         control.request(number, &mut memory, &arp.addr.to_string(), ADVICE)?;

@@ -22,6 +22,7 @@ pub(crate) mod errno {
     pub(crate) const NODEV: i32 = 19;
     pub(crate) const ISDIR: i32 = 21;
     pub(crate) const INVAL: i32 = 22;
+    pub(crate) const NOSPC: i32 = 28;
     pub(crate) const NOSYS: i32 = 38;
     pub(crate) const MSGSIZE: i32 = 90;
     pub(crate) const OPNOTSUPP: i32 = 95;
@@ -96,13 +97,14 @@ pub(crate) fn told(what: &str, e: &io::Error, advice: Advice) -> Failure {
     }
 }
 
-/// The error without its number, which says nothing to people.
-pub(crate) fn plain(e: &io::Error) -> String {
+/// An error without its number, which says nothing to people.
+pub(crate) fn plain(e: &dyn fmt::Display) -> String {
     let text = e.to_string();
-    match text.find(" (os error ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
-    }
+    let number = text.split_once(" (os error ").and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(')')?;
+        Some(format!("{before}{after}"))
+    });
+    number.unwrap_or(text)
 }
 
 /// `; did you mean X?`, if one of the words is near.
@@ -139,5 +141,6 @@ mod tests {
         assert_eq!(told("shmif0", &e, advice).to_string(), "shmif0: exists already");
         let e = io::Error::from_raw_os_error(errno::PERM);
         assert!(told("shmif0", &e, advice).to_string().contains("root"));
+        assert_eq!(plain(&"no server (Gone (os error 7)); look"), "no server (Gone); look");
     }
 }

@@ -36,5 +36,5 @@ mod sysctl;
 mod table;
 mod traceroute;
 
-pub use definition::{Example, Opt, Tool, Word};
+pub use definition::{Example, HELP, Opt, Tool, VERSION, Word};
 pub use program::{TOOLS, main};

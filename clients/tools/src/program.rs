@@ -3,9 +3,12 @@
 //! Locking: none.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write};
+use std::os::fd::IntoRawFd;
 use std::path::Path;
-use std::process::ExitCode;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::arguments::{self, Asked};
 use crate::definition::Tool;
@@ -40,10 +43,25 @@ enum Command {
     Unknown(String),
 }
 
-/// Runs the tool that `arguments` mean, the program's name first.
-pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+/// Standard output, which tools that have nothing to say do not touch.
+#[derive(Default)]
+struct Output(Option<BufWriter<StdoutLock<'static>>>);
+
+impl Write for Output {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.0.get_or_insert_with(|| BufWriter::new(io::stdout().lock())).write(data)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.as_mut().map_or(Ok(()), |out| out.flush())
+    }
+}
+
+/// Runs the tool that `arguments` mean, the program's name first; answers the exit status.
+pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
+    fill_standard_descriptors();
     let called = arguments.next().unwrap_or_default();
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = Output::default();
     let (program, status, done) = match command(&called, &mut arguments) {
         Command::Tool(tool, program) => {
             let done = run(tool, &program, arguments, &mut out);
@@ -57,19 +75,36 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     };
     let done = done.and_then(|status| out.flush().map(|()| status).map_err(Failure::from));
     match done {
-        Ok(status) => ExitCode::from(status),
+        Ok(status) => status,
         // Whoever read it has seen enough.
-        Err(Failure::Output(e)) if e.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Failure::Output(e)) if e.kind() == ErrorKind::BrokenPipe => 0,
         Err(failure) => {
             // What was printed until then comes first.
             let _ = out.flush();
-            let mut text = format!("{program}: {failure}");
+            let mut text = format!("{program}: {failure}\n");
             if matches!(failure, Failure::Misuse(_)) {
-                text.push_str(&format!("\nTry `{program} --help`."));
+                text.push_str(&format!("Try `{program} --help`.\n"));
             }
-            eprintln!("{text}");
-            ExitCode::from(status)
+            // There is nobody else to tell.
+            let _ = io::stderr().write_all(text.as_bytes());
+            status
         }
+    }
+}
+
+/// If the program was started without some of its first three descriptors, puts others in their
+/// place: else the server's connection would become one, and get what is printed.
+fn fill_standard_descriptors() {
+    let first = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+    let mut first = first.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::empty()));
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    if rustix::event::poll(&mut first, Some(&now)) == Ok(0) {
+        return;
+    }
+    for _ in first.iter().filter(|fd| fd.revents().contains(PollFlags::NVAL)) {
+        // The lowest number that is free is taken, and kept.
+        let null = File::options().read(true).write(true).open("/dev/null");
+        let _ = null.map(IntoRawFd::into_raw_fd);
     }
 }
 

@@ -111,7 +111,7 @@ impl Listener {
                 Peer::Local { pid, uid: who.uid.as_raw(), gid: who.gid.as_raw() }
             }
             Url::Tcp { .. } => {
-                sockopt::set_tcp_nodelay(&fd, true)?;
+                tcp::set_up(&fd)?;
                 let from = from.and_then(|from| SocketAddr::try_from(from).ok());
                 Peer::Tcp(from.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0))))
             }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -49,10 +50,10 @@ fn soon() -> Instant {
 }
 
 /// The next client, as soon as it is there.
-fn accept(listener: &Listener) -> Peer {
+fn accept(listener: &Listener) -> (OwnedFd, Peer) {
     loop {
-        if let Some((_, peer)) = listener.accept().unwrap() {
-            return peer;
+        if let Some(accepted) = listener.accept().unwrap() {
+            return accepted;
         }
         let mut wait = [rustix::event::PollFd::new(listener, rustix::event::PollFlags::IN)];
         rustix::event::poll(&mut wait, None).unwrap();
@@ -70,7 +71,7 @@ fn a_client_of_a_socket_file_is_known() {
         uid: rustix::process::getuid().as_raw(),
         gid: rustix::process::getgid().as_raw(),
     };
-    assert_eq!(accept(&listener), us);
+    assert_eq!(accept(&listener).1, us);
     assert!(listener.accept().unwrap().is_none());
     drop(listener);
     assert!(!folder.path().exists(), "the file goes with its server");
@@ -189,7 +190,14 @@ fn tcp_without_a_key_is_for_this_machine() {
     let Url::Tcp { port, .. } = listener.url() else { panic!() };
     assert_ne!(*port, 0);
     let client = connect(listener.url(), soon()).unwrap();
-    assert!(matches!(accept(&listener), Peer::Tcp(from) if from.ip().is_loopback()));
+    let (served, peer) = accept(&listener);
+    assert!(matches!(peer, Peer::Tcp(from) if from.ip().is_loopback()));
+    // A machine that is not there any more is noticed, at both ends.
+    for end in [&served, &client] {
+        assert!(rustix::net::sockopt::socket_keepalive(end).unwrap());
+        assert!(rustix::net::sockopt::tcp_keepidle(end).unwrap() <= Duration::from_secs(60));
+    }
+    drop(served);
     // The accepted end is dropped: the client sees the end.
     let mut client = fs::File::from(client);
     assert_eq!(client.read(&mut [0]).unwrap_or(0), 0);

@@ -8,6 +8,8 @@ use core::time::Duration;
 use base::{BoundLwp, Instant};
 use wire::Cookie;
 
+use crate::session::Trust;
+
 /// How long a child may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -19,6 +21,9 @@ const MAX: usize = 16;
 
 /// The most that all may have.
 const MAX_ALL: usize = 1024;
+
+/// The most that there may be when nobody asks for one more: the rest is the owner's.
+const MAX_NOBODY: usize = MAX_ALL / 4 * 3;
 
 struct Fork {
     cookie: Cookie,
@@ -38,6 +43,7 @@ impl Forks {
     pub(crate) fn add(
         &self,
         owner: u64,
+        trust: Trust,
         cookie: Cookie,
         lwp: BoundLwp,
         now: Instant,
@@ -45,7 +51,8 @@ impl Forks {
         let late = self.take_where(|f| f.until <= now);
         let mut forks = self.0.lock();
         let own = forks.iter().filter(|f| f.owner == owner).count();
-        let result = if own < MAX && forks.len() < MAX_ALL {
+        let all = if trust == Trust::Owner { MAX_ALL } else { MAX_NOBODY };
+        let result = if own < MAX && forks.len() < all {
             // A handle, outside; its process is charged.
             forks.push(Fork { cookie, lwp, owner, until: now + PATIENCE });
             Ok(())

@@ -12,9 +12,18 @@ use wire::{Copyin, MAX_MESSAGE, MAX_SEGMENTS, MAX_TRANSFER, Out, Segment, Segmen
 
 use crate::output::{Begun, Output};
 
+/// Segments that one attempt may look at in vain. A call that is made again asks in the order in
+/// which it asked before, and finds each at once; a client that sends them in another order must
+/// not keep the server searching.
+const LOOKS: u32 = 8 * MAX_SEGMENTS;
+
 pub(crate) struct Memory<'a> {
     /// What the client has sent.
     given: Segments<'a>,
+    /// From where on it is searched: the last segment that was of use.
+    next: Segments<'a>,
+    /// How many more segments may be looked at in vain.
+    looks: u32,
     /// Whether the client may be asked for more.
     may_ask: bool,
     /// What it must be asked for.
@@ -32,7 +41,32 @@ impl<'a> Memory<'a> {
         output: &'a mut Output,
         answer: Begun,
     ) -> Self {
-        Self { given, may_ask, wanted: None, output, answer, segments: 0 }
+        Self {
+            given,
+            next: given,
+            looks: LOOKS,
+            may_ask,
+            wanted: None,
+            output,
+            answer,
+            segments: 0,
+        }
+    }
+
+    /// What the client has sent of its memory at `addr`.
+    fn find(&mut self, addr: u64, len: usize) -> Result<Option<&'a [u8]>, Errno> {
+        for start in [self.next, self.given] {
+            let (mut at, mut rest) = (start, start);
+            while let Some(segment) = rest.next() {
+                if let Some(data) = part(&segment, addr, len) {
+                    self.next = at;
+                    return Ok(Some(data));
+                }
+                self.looks = self.looks.checked_sub(1).ok_or(Errno::TooBig)?;
+                at = rest;
+            }
+        }
+        Ok(None)
     }
 
     /// What the client must be asked for before the call can be made, and how many segments the
@@ -53,7 +87,7 @@ impl SysMemory for Memory<'_> {
         if to.is_empty() {
             return Ok(());
         }
-        if let Some(data) = self.given.clone().find_map(|s| part(&s, from, to.len())) {
+        if let Some(data) = self.find(from, to.len())? {
             to.copy_from_slice(data);
             return Ok(());
         }

@@ -44,6 +44,18 @@ impl Service {
     }
 }
 
+impl Drop for Service {
+    fn drop(&mut self) {
+        // After the kernel's end nobody is told any more.
+        let _ = self.kernel.enter(|l| {
+            let mut services = l.get(&SYSPROXY).services.lock(l);
+            if let Some(at) = services.iter().position(|wake| Arc::ptr_eq(wake, &self.wake)) {
+                services.swap_remove(at);
+            }
+        });
+    }
+}
+
 /// Describes all calls that the kernel serves.
 pub(crate) fn describe_all(
     l: &Lwp<'_>,

@@ -122,7 +122,7 @@ impl Session {
         while let Some(outside) = process.inside(|l, s| s.input(l, bytes, transport))? {
             match outside {
                 Outside::Prefork(request) => {
-                    self.service.prefork(process, request, self.token)?;
+                    self.service.prefork(process, request, self.token, self.trust)?;
                 }
                 Outside::Unfork(cookie) => self.service.forks.cancel(self.token, &cookie),
                 Outside::Exec(request) => {
@@ -266,7 +266,7 @@ impl Service {
         };
         let pid = lwp.pid();
         let key = lwp.enter(|l| {
-            let mut state = State::new(l, token, self.wake.clone());
+            let mut state = State::new(l, token, self.wake.clone(), trust);
             greet(l, &mut state, header.request, pid)?;
             l.get(&SYSPROXY).sessions.add(l, state)
         });
@@ -299,7 +299,13 @@ impl Service {
     }
 
     /// Prepares a copy of a process for a child of the client's.
-    fn prefork(&self, process: &mut Process, request: u64, token: u64) -> Result<(), Ended> {
+    fn prefork(
+        &self,
+        process: &mut Process,
+        request: u64,
+        token: u64,
+        trust: Trust,
+    ) -> Result<(), Ended> {
         let child = process.lwp.rfork(Rfork::CopyFds);
         let cookie = process.lwp.enter(|l| {
             let mut cookie = [0; COOKIE_LEN];
@@ -308,7 +314,7 @@ impl Service {
         });
         let (cookie, now) = cookie?;
         let kept = child.and_then(|child| {
-            let added = self.forks.add(token, cookie, child, now);
+            let added = self.forks.add(token, trust, cookie, child, now);
             added.map_err(|_| Errno::WouldBlock)
         });
         process.inside(|_, s| {

@@ -15,18 +15,25 @@ use wire::{
 use crate::call::{self, Call, Waiting};
 use crate::notice::{Notice, Wake};
 use crate::output::{Output, Transport};
-use crate::session::Ended;
+use crate::session::{Ended, Trust};
 
 /// The most memory of the client's that calls under way may keep, in bytes.
 const MAX_KEPT: usize = 8 << 20;
 
+/// Calls of somebody that may wait: what happens wakes all that wait for it.
+const MAX_OF_NOBODY: usize = 128;
+
 pub(crate) struct State {
     token: u64,
+    /// Calls that may wait.
+    most: usize,
     wake: Arc<dyn Wake>,
     /// The beginning of a message, or messages that were not looked at yet.
     input: KVec<u8>,
     output: Output,
     calls: KVec<KBox<Call>>,
+    /// Calls are due that there was no room to answer for.
+    is_behind: bool,
     /// For the next call that waits.
     spare: Option<Waiting>,
 }
@@ -40,13 +47,16 @@ pub(crate) enum Outside {
 }
 
 impl State {
-    pub(crate) fn new(cx: &Cx<'_>, token: u64, wake: Arc<dyn Wake>) -> Self {
+    pub(crate) fn new(cx: &Cx<'_>, token: u64, wake: Arc<dyn Wake>, trust: Trust) -> Self {
+        let most = if trust == Trust::Owner { MAX_REQUESTS } else { MAX_OF_NOBODY };
         Self {
             token,
+            most,
             wake,
             input: KVec::new(cx),
             output: Output::new(cx),
             calls: KVec::new(cx),
+            is_behind: false,
             spare: None,
         }
     }
@@ -69,6 +79,9 @@ impl State {
     ) -> Result<Option<Outside>, Ended> {
         let outside = self.take_messages(l, bytes, transport);
         self.output.flush(l, transport);
+        if core::mem::take(&mut self.is_behind) {
+            self.resume(l, transport)?;
+        }
         outside
     }
 
@@ -167,14 +180,21 @@ impl State {
         self.calls.iter().position(|c| c.request == request)
     }
 
+    /// Bytes of the client's that calls keep.
+    fn kept(&self) -> usize {
+        self.calls.iter().map(|c| c.kept()).sum()
+    }
+
     fn syscall(&mut self, l: &mut Lwp<'_>, request: u64, body: &[u8]) -> Result<(), Ended> {
         let (call, given) = Syscall::parse(body)?;
         if self.find(request).is_some() || self.calls.len() >= MAX_REQUESTS {
             return Err(Malformed.into());
         }
-        let kept: usize = self.calls.iter().map(|c| c.kept()).sum();
-        if kept > MAX_KEPT {
+        if self.kept() > MAX_KEPT {
             return Ok(call::fail(&mut self.output, request, Errno::NoBuffers)?);
+        }
+        if self.calls.len() >= self.most {
+            return Ok(call::fail(&mut self.output, request, Errno::WouldBlock)?);
         }
         if self.prepare(l).is_err() {
             return Ok(call::fail(&mut self.output, request, Errno::NoMemory)?);
@@ -217,6 +237,11 @@ impl State {
         let data = if copied.error == 0 { Ok(copied.data) } else { Err(Errno::BadAddress) };
         // The call may have been cancelled meanwhile.
         let Some(at) = self.find(request) else { return Ok(()) };
+        if self.kept() > MAX_KEPT {
+            call::fail(&mut self.output, request, Errno::NoBuffers)?;
+            self.done(l, at);
+            return Ok(());
+        }
         let Some(call) = self.calls.get_mut(at) else { return Ok(()) };
         match call.copied(data) {
             Ok(true) => self.again(l, at),
@@ -247,6 +272,13 @@ impl State {
     ) -> Result<(), Ended> {
         let mut at = 0;
         while let Some(call) = self.calls.get(at) {
+            if self.output.is_full() {
+                self.output.flush(l, transport);
+                if self.output.is_full() {
+                    self.is_behind = true;
+                    return Ok(());
+                }
+            }
             let before = self.calls.len();
             if call.is_due() {
                 self.again(l, at)?;

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use base::Errno;
@@ -105,6 +106,74 @@ fn what_no_description_says_is_asked_for() {
         c.send(&syscall(10, number::SENDMSG, &[fd, 0xa000, 0], &[])).unwrap();
         assert!(matches!(c.next(), Answer::Copyin(10, _)));
         assert_eq!(c.copied(10, 0, &[1]), Err(Ended::Malformed), "not what was asked for");
+    });
+}
+
+/// struct msghdr without an address, and its pieces: one byte at each address.
+fn pieces(addresses: impl Iterator<Item = u64>) -> ([u8; 56], Vec<u8>) {
+    let iov: Vec<u8> = addresses.flat_map(|addr| [addr, 1]).flat_map(u64::to_ne_bytes).collect();
+    let mut hdr = [0; 56];
+    for (at, value) in [(0, AT), (8, 16), (16, 0x9000), (24, iov.len() as u64 / 16)] {
+        hdr[at..at + 8].copy_from_slice(&value.to_ne_bytes());
+    }
+    (hdr, iov)
+}
+
+#[test]
+fn memory_in_many_pieces_is_found_and_disorder_keeps_nobody_busy() {
+    scene(|s| {
+        let mut c = s.guest(Trust::Owner, 1);
+        let fd = bound(&mut c, 7);
+        let place = |n: u64| 0x10_0000 + 2 * n;
+        // One after the other, as they are asked for.
+        let (hdr, iov) = pieces((0..1000).map(place));
+        c.send(&syscall(8, number::SENDMSG, &[fd, 0xa000, 0], &[])).unwrap();
+        let to = loopback(7);
+        let memory = [&hdr[..], &to, &iov].into_iter().chain((0..1000).map(|_| &b"x"[..]));
+        for data in memory {
+            assert!(matches!(c.next(), Answer::Copyin(8, Copyin { len, .. }) if len == data.len()));
+            c.copied(8, 0, data).unwrap();
+        }
+        assert_eq!(c.next(), Answer::Return(8, Ok(1000), vec![]));
+        // All at once, from behind.
+        let (hdr, iov) = pieces((0..1000).rev().map(place));
+        let mut memory: Vec<(u64, &[u8])> = (0..1000).map(|n| (place(n), &b"x"[..])).collect();
+        memory.extend([(0xa000, &hdr[..]), (AT, &to), (0x9000, &iov)]);
+        assert_eq!(c.call(number::SENDMSG, &[fd, 0xa000, 0], &memory), Err(Errno::TooBig));
+    });
+}
+
+#[test]
+fn memory_that_is_asked_for_has_a_limit_for_all_calls_together() {
+    scene(|s| {
+        let before = s.kernel.account().used();
+        let mut c = s.guest(Trust::Nobody, 1);
+        let fd = bound(&mut c, 7007);
+        const LEN: usize = 1 << 19;
+        // The second piece is never sent.
+        let mut hdr = [0; 56];
+        for (at, value) in [(16, 0x9000_u64), (24, 2)] {
+            hdr[at..at + 8].copy_from_slice(&value.to_ne_bytes());
+        }
+        let iov: Vec<u8> =
+            [BUF, LEN as u64, 0x100_0000, 8].into_iter().flat_map(u64::to_ne_bytes).collect();
+        for request in 0..100 {
+            c.send(&syscall(request, number::SENDMSG, &[fd, 0xa000, 0], &[])).unwrap();
+        }
+        let data = vec![7; LEN];
+        for request in 0..100 {
+            for part in [&hdr[..], &iov, &data] {
+                c.copied(request, 0, part).unwrap();
+            }
+        }
+        let held = s.kernel.account().used() - before;
+        assert!(held < 12 << 20, "{held} bytes");
+        let refused = std::iter::from_fn(|| match c.next() {
+            Answer::Nothing => None,
+            answer => Some(answer),
+        });
+        let refused = refused.filter(|a| matches!(a, Answer::Return(_, Err(Errno::NoBuffers), _)));
+        assert!(refused.count() > 80);
     });
 }
 
@@ -258,6 +327,24 @@ fn children_that_do_not_come_are_forgotten_and_there_are_not_too_many() {
 }
 
 #[test]
+fn children_of_nobody_leave_room_for_the_owners() {
+    let sim = Sim::seeded(1);
+    sim.run(|| {
+        let s = Served::boot(&sim);
+        let prefork = |c: &mut Client, n| {
+            c.send(&message(Kind::Prefork, n, &[])).unwrap();
+            matches!(c.next(), Answer::Cookie(_))
+        };
+        let mut nobodies: Vec<Client> = (0..70).map(|n| s.guest(Trust::Nobody, n)).collect();
+        let had = nobodies.iter_mut().map(|c| (0..16).filter(|n| prefork(c, *n)).count());
+        assert_eq!(had.sum::<usize>(), 768);
+        assert!(prefork(&mut s.guest(Trust::Owner, 100), 1));
+        drop(nobodies);
+        s.end();
+    });
+}
+
+#[test]
 fn another_program_keeps_the_descriptors_that_are_not_marked() {
     scene(|s| {
         let mut c = s.guest(Trust::Owner, 1);
@@ -329,6 +416,54 @@ fn a_client_that_does_not_read_is_not_read_from() {
 }
 
 #[test]
+fn calls_that_waited_are_not_answered_beyond_what_is_read() {
+    const MUCH: usize = 60_000;
+    scene(|s| {
+        let (mut c, mut other) = (s.guest(Trust::Owner, 1), s.guest(Trust::Owner, 2));
+        let fd = bound(&mut c, 7007);
+        let to = bound(&mut other, 7008);
+        for n in 0..20 {
+            let recv = [fd, BUF, MUCH as u64, 0, 0, 0];
+            c.send(&syscall(n, number::RECVFROM, &recv, &[])).unwrap();
+        }
+        let before = s.kernel.account().used();
+        c.wire.room = Some(0);
+        for _ in 0..20 {
+            send(&mut other, to, 7007, &[7; MUCH]);
+            c.resume();
+        }
+        let held = s.kernel.account().used() - before;
+        assert!(held < 900_000, "{held} bytes wait for a client that does not read");
+        c.wire.room = None;
+        c.session.flush(&mut c.wire).unwrap();
+        let mut answers = 0;
+        while let Answer::Return(_, got, _) = c.next() {
+            assert_eq!(got, Ok(MUCH as u64));
+            answers += 1;
+        }
+        assert!(answers >= 5, "{answers} answers");
+        assert!(!c.session.has_output());
+        // Whoever waits still is answered as before.
+        send(&mut other, to, 7007, &[7; MUCH]);
+        c.resume();
+        assert!(matches!(c.next(), Answer::Return(..)));
+    });
+}
+
+#[test]
+fn somebody_may_leave_fewer_calls_waiting() {
+    scene(|s| {
+        let mut c = s.guest(Trust::Nobody, 1);
+        let fd = bound(&mut c, 7007);
+        for n in 0..129 {
+            c.send(&syscall(n, number::RECVFROM, &[fd, BUF, 64, 0, 0, 0], &[])).unwrap();
+        }
+        assert_eq!(c.next(), Answer::Return(128, Err(Errno::WouldBlock), Vec::new()));
+        assert_eq!(c.next(), Answer::Nothing);
+    });
+}
+
+#[test]
 fn the_kernel_ends_before_its_clients_and_halts_when_its_owner_says_so() {
     let sim = Sim::seeded(1);
     sim.run(|| {
@@ -375,4 +510,17 @@ fn without_the_nth_charge_a_client_gets_an_error_and_nothing_is_left() {
             return;
         }
     }
+}
+
+#[test]
+fn who_serves_no_more_is_told_no_more() {
+    scene(|s| {
+        let told = Arc::new(support::Told::default());
+        drop(sysproxy::Service::new(s.kernel.handle(), told.clone()).unwrap());
+        let mut owner = s.guest(Trust::Owner, 1);
+        let halt = [0xfee1_dead, 672_274_793, 0xcdef_0123, 0];
+        assert_eq!(owner.call(number::REBOOT, &halt, &[]), Ok(0));
+        assert!(s.told.halted.load(Ordering::Relaxed) && !told.halted.load(Ordering::Relaxed));
+        assert_eq!(Arc::strong_count(&told), 1, "nobody keeps it");
+    });
 }

@@ -80,6 +80,18 @@ impl Place {
         }
     }
 
+    /// Stops all servers, or lets them go on; they have when this is back.
+    pub fn stop(&self, stop: bool) {
+        self.signal(if stop { Signal::STOP } else { Signal::CONT });
+        for pid in self.pids() {
+            let stopped = || {
+                let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+                status.contains("State:\tT")
+            };
+            within(10, "a server that stops or goes on", || stopped() == stop);
+        }
+    }
+
     /// Ends all servers without asking; nothing of them runs any more.
     pub fn kill(&self) {
         let pids = self.pids();

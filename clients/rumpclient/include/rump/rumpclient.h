@@ -11,7 +11,8 @@
  *   and its result is one long.
  * - System call numbers, structures, flags and error numbers are Linux's (x86-64); numbers from 500
  *   are the kernel's own.
- * - A call that waits is cancelled by a signal whose handler was installed without SA_RESTART.
+ * - A call that waits is cancelled by a signal whose handler was installed without SA_RESTART (EINTR);
+ *   while the server is stopped, it waits until the server goes on or dies.
  * - rumpclient_error and rumpclient_fork_free are ours.
  */
 #ifndef RUMP_RUMPCLIENT_H
@@ -51,7 +52,8 @@ int rumpclient_syscall(int num, const void *args, size_t argslen, long *retval);
 /*
  * What happens when the server is gone: attempts to reconnect for so many seconds, or 0 for none
  * (calls fail with ENOTCONN), or one of these. After a reconnect the program is a new process of
- * the kernel: its descriptors are lost.
+ * the kernel: its descriptors are lost. A call that was under way when the server died fails with
+ * ENOTCONN in any case (DIE: the program exits), and is never made again.
  */
 #define RUMPCLIENT_RETRYCONN_INFTIME	((time_t)-1)	/* attempts for ever */
 #define RUMPCLIENT_RETRYCONN_ONCE	((time_t)-2)	/* one attempt a call; the default */

@@ -71,6 +71,12 @@ const LINKSTR: Advice = &[
     (errno::OPNOTSUPP, "this kind of interface has no linkstr, or the server has no such bus"),
     (errno::NOENT, "there is no such directory; paths are relative to the server's"),
     (errno::ACCES, "the server may not use that file"),
+    (errno::INVAL, "this is no bus, but a file, a directory or a name of another kind"),
+    (errno::NOSPC, "the disk has no room for it"),
+    (
+        errno::BUSY,
+        "the interface is on a bus already, and `-linkstr` takes it off; or the bus is full",
+    ),
 ];
 const ADDRESS: Advice = &[
     NO_SUCH,
@@ -130,8 +136,7 @@ fn configure(
     name: &Name,
     actions: &[Action],
 ) -> Result<(), Failure> {
-    let client = server::connect(arguments)?;
-    let control = Control::open(&client)?;
+    let control = Control::new(arguments);
     for action in actions {
         action.run(&control, interface, name)?;
     }

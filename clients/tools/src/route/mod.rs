@@ -68,13 +68,12 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Failure> {
     if !matches!(command, Command::Show) && arguments.has(&JSON) {
         return Err(Failure::misuse("--json is for show"));
     }
-    let client = server::connect(arguments)?;
     let quiet = arguments.has(&QUIET);
     if matches!(command, Command::Show) && !flushes {
-        show::table(&client, arguments.has(&JSON), out)?;
+        show::table(&server::connect(arguments)?, arguments.has(&JSON), out)?;
         return Ok(0);
     }
-    let control = Control::open(&client)?;
+    let control = Control::new(arguments);
     if flushes || matches!(command, Command::Flush) {
         let count = control.count(requests::SIOCFLUSHRT, "flush")?;
         if !quiet {
@@ -83,7 +82,7 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Failure> {
     }
     match command {
         Command::Flush => {}
-        Command::Show => show::table(&client, arguments.has(&JSON), out)?,
+        Command::Show => show::table(&server::connect(arguments)?, arguments.has(&JSON), out)?,
         Command::Add(route) => {
             let what = format!("add {}", named(&route));
             let number = requests::SIOCADDRT;

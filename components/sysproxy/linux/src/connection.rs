@@ -29,6 +29,8 @@ pub(crate) enum Over {
     Sealing,
     /// It did not say Hello in time.
     Late,
+    /// Others came, and it had not said Hello.
+    Crowded,
     Ended(Ended),
 }
 
@@ -38,6 +40,7 @@ impl fmt::Display for Over {
             Over::HungUp => f.write_str("the client hung up"),
             Over::Sealing => f.write_str("the client does not have the key"),
             Over::Late => f.write_str("the client did not say hello in time"),
+            Over::Crowded => f.write_str("the client said nothing, and others came"),
             Over::Ended(ended) => ended.fmt(f),
         }
     }

@@ -4,6 +4,8 @@
 //! * A client that has connected must have said Hello within [`PATIENCE`].
 //! * Out of descriptors, nobody is let in for a moment; who waits goes on waiting.
 //! * Clients that are nobody to the kernel leave some descriptors to its owner.
+//! * Of those who have connected and said nothing yet there are not too many: the one that came first
+//!   goes for the one that comes. Who has something to say says it at once.
 //!
 //! A number of epoll's is a client's place and the count of clients before it, so that news for one
 //! that has gone is not taken for another's.
@@ -38,6 +40,9 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// Clients let in at once, before others have their turn.
 const WELCOMES: usize = 64;
 
+/// The most clients that have not said Hello, however many descriptors there are.
+const SILENT: usize = 4096;
+
 /// Numbers of what is no client.
 const BELL: u64 = u64::MAX;
 const STOP: u64 = u64::MAX - 1;
@@ -66,8 +71,9 @@ pub struct Server {
     /// Those of them that are nobody, and how many there may be.
     nobodies: usize,
     nobodies_max: usize,
-    /// Who has to say Hello until when, the first first.
+    /// Who has to say Hello until when, the first first; some have.
     new: VecDeque<(Instant, u64)>,
+    new_max: usize,
     /// Until then nobody is let in.
     closed_until: Option<Instant>,
     stop: Option<OwnedFd>,
@@ -104,6 +110,7 @@ impl Server {
             nobodies: 0,
             nobodies_max: descriptors / 4 * 3,
             new: VecDeque::new(),
+            new_max: (descriptors / 4).clamp(WELCOMES, SILENT),
             closed_until: None,
             stop: None,
             scratch: Scratch::default(),
@@ -147,10 +154,7 @@ impl Server {
                         None
                     }
                     STOP => Some(Stopped::Told),
-                    door if door >= DOORS => {
-                        self.welcome((door - DOORS) as usize);
-                        None
-                    }
+                    door if door >= DOORS => self.welcome((door - DOORS) as usize),
                     _ => self.serve(told),
                 };
                 if stopped.is_some() {
@@ -217,16 +221,16 @@ impl Server {
     }
 
     /// Lets in who waits at a door.
-    fn welcome(&mut self, at: usize) {
+    fn welcome(&mut self, at: usize) -> Option<Stopped> {
         for _ in 0..WELCOMES {
-            let Some(door) = self.doors.get(at) else { return };
+            let door = self.doors.get(at)?;
             let (socket, peer) = match door.listener.accept() {
-                Ok(Some(accepted)) => accepted,
-                Ok(None) => return,
+                Ok(accepted) => accepted?,
                 Err(error) => {
                     log::warn!("nobody is let in for {PAUSE:?}: {error}");
                     self.closed_until = Some(Instant::now() + PAUSE);
-                    return self.watch_doors(Interest::NONE);
+                    self.watch_doors(Interest::NONE);
+                    return None;
                 }
             };
             let trust = trust::of(&peer, self.user, door.key.is_some());
@@ -246,8 +250,21 @@ impl Server {
             entry.insert(Client { number, connection });
             self.count += 1;
             self.nobodies += usize::from(trust == Trust::Nobody);
+            while self.new.len() >= self.new_max
+                && let Some((_, first)) = self.new.pop_front()
+            {
+                if self.is_new(first) {
+                    self.close(first, Over::Crowded);
+                }
+            }
             self.new.push_back((Instant::now() + PATIENCE, number));
+            // Who connects has mostly said something by now.
+            let stopped = self.serve(Told { number, input: true, output: false, hung_up: false });
+            if stopped.is_some() {
+                return stopped;
+            }
         }
+        None
     }
 
     fn watch_doors(&self, interest: Interest) {

@@ -60,7 +60,8 @@ pub struct Arguments {
         value_parser = clap::value_parser!(u32).range(1..=64))]
     pub ncpu: u32,
 
-    /// The most memory that the kernel may hold: bytes, or as in 16M
+    /// The most memory that the kernel may hold: bytes, or as in 16M [default: a quarter of this
+    /// machine's]
     #[arg(short = 'r', value_name = "MEMLIMIT", value_parser = config::size)]
     pub memlimit: Option<u64>,
 

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         let options = Options {
             name: &name,
             ncpu: arguments.ncpu,
-            memlimit: arguments.memlimit.unwrap_or(0),
+            memlimit: arguments.memlimit.unwrap_or_else(a_quarter),
             components: Some(&components),
             hostname: arguments.hostname.as_deref().unwrap_or_default(),
         };
@@ -59,4 +59,11 @@ fn main() -> ExitCode {
         let service = Service::new(kernel.handle(), bell).map_err(|e| e.to_string())?;
         Ok((kernel, Arc::clone(&service)))
     })
+}
+
+/// What a kernel may hold if nobody says: clients that are nobody to it can have it hold much, and
+/// are not to have the machine for that. A quarter of its memory.
+fn a_quarter() -> u64 {
+    let machine = rustix::system::sysinfo();
+    machine.totalram.saturating_mul(machine.mem_unit.into()) / 4
 }

@@ -34,7 +34,7 @@ use bitflags::bitflags;
 
 pub use error::SockError;
 pub use protosw::{Accepted, Connecting, PROTOCOLS, Protosw, Shutdown, SockType, UsrReqs};
-pub use sockbuf::{DEFAULT_LIMIT, MAX_LIMIT, MIN_LIMIT, Record, Sockbuf};
+pub use sockbuf::{DEFAULT_LIMIT, MAX_LIMIT, MAX_LIMIT_OF_OTHERS, MIN_LIMIT, Record, Sockbuf};
 pub use transfer::Received;
 
 use crate::Packet;

@@ -61,11 +61,17 @@ fn put(out: &mut [u8], value: &[u8]) -> usize {
     out.iter_mut().zip(value).map(|(to, from)| *to = *from).count()
 }
 
-/// Sets an option.
-pub fn set(cx: &Cx<'_>, socket: &Socket, name: i32, value: &[u8]) -> Result<(), SockError> {
+/// Sets an option. `most`: that a buffer may hold, whatever is asked for.
+pub fn set(
+    cx: &Cx<'_>,
+    socket: &Socket,
+    name: i32,
+    value: &[u8],
+    most: usize,
+) -> Result<(), SockError> {
     match name {
         so::RCVBUF | so::SNDBUF => {
-            let limit = usize::try_from(int(value)?).map_err(|_| SockError::Invalid)?;
+            let limit = usize::try_from(int(value)?).map_err(|_| SockError::Invalid)?.min(most);
             let mut state = socket.state(cx);
             let buffer = if name == so::RCVBUF { &mut state.rcv } else { &mut state.snd };
             buffer.set_limit(limit);

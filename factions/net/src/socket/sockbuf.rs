@@ -21,6 +21,9 @@ pub const MIN_LIMIT: usize = 2304;
 /// The largest limit.
 pub const MAX_LIMIT: usize = 16 << 20;
 
+/// The same for those who are not root, who could else have the kernel's memory among them.
+pub const MAX_LIMIT_OF_OTHERS: usize = 256 << 10;
+
 /// A message with its addresses.
 pub struct Record {
     /// The data.

@@ -148,7 +148,8 @@ impl<K> Started<K> {
 /// An end of a stream in which signals that end the server arrive.
 fn signals() -> std::io::Result<OwnedFd> {
     let (ours, theirs) = UnixStream::pair()?;
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    for signal in [SIGTERM, SIGINT, SIGHUP] {
         signal_hook::low_level::pipe::register(signal, theirs.try_clone()?)?;
     }
     Ok(ours.into())
