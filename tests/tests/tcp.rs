@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base::Options;
 use local::{TcpListener, TcpStream};
+use tests::wire::{Ip, checksum};
 use tests::{Lab, Node};
 
 const A: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
@@ -159,5 +160,79 @@ fn two_cpus_and_many_threads() {
                 }
             });
         }
+    });
+}
+
+/// A SYN from somebody who is not there.
+fn syn(from: Ipv4Addr, port: u16) -> Vec<u8> {
+    let mut tcp = [0; 20];
+    tcp[..2].copy_from_slice(&port.to_be_bytes());
+    tcp[3] = 7;
+    (tcp[12], tcp[13], tcp[14]) = (0x50, 2, 0xff);
+    let mut pseudo = [from.octets(), B.octets()].concat();
+    pseudo.extend([0, 6, 0, 20]);
+    pseudo.extend(tcp);
+    tcp[16..18].copy_from_slice(&checksum(&pseudo).to_be_bytes());
+    Ip::new(from, B, 6, tcp.to_vec()).bytes()
+}
+
+#[test]
+fn rfc4987_a_flood_of_syns_costs_little_and_keeps_nobody_out() {
+    for seed in 0..3 {
+        Lab::run(seed, |lab| {
+            let (a, b) = pair(lab);
+            let listener = TcpListener::bind(&b, (B, 7)).unwrap();
+            let raw = local::RawSocket::new(&a, 6).unwrap();
+            raw.set_header_included(true).unwrap();
+            let before = b.account().used();
+            for i in 0..3000_u32 {
+                let from = Ipv4Addr::from_bits(0x0a00_0003 + i % 200);
+                raw.send_to(&syn(from, 1000 + i as u16), B).unwrap();
+                if i % 16 == 0 {
+                    lab.settle();
+                }
+            }
+            lab.settle();
+            assert!(b.counter("tcp", "cookies_sent") > 2000);
+            let more = b.account().used() - before;
+            // What waits for the link addresses of those who are not there is ARP's, and bounded.
+            assert!(more < 1 << 20, "{more} bytes for a flood");
+            let mut client = TcpStream::connect(&a, (B, 7)).unwrap();
+            let (mut server, _) = listener.accept().unwrap();
+            client.write_all(b"here").unwrap();
+            let mut got = [0; 4];
+            server.read_exact(&mut got).unwrap();
+            drop((client, server));
+            lab.pass(Duration::from_secs(200));
+            assert_eq!(b.counter("tcp", "accepts"), 1);
+            talk(&a, &b).unwrap_err();
+            drop(listener);
+            talk(&a, &b).unwrap();
+        });
+    }
+}
+
+#[test]
+fn rfc1191_6_a_narrow_way_is_found() {
+    Lab::run(1, |lab| {
+        let [a, r, b] = ["a", "r", "b"].map(|name| lab.router(name));
+        let far = Ipv4Addr::new(10, 0, 1, 2);
+        a.plug("shmif0", "left", (A, 24)).unwrap();
+        r.plug("shmif0", "left", (B, 24)).unwrap();
+        r.plug("shmif1", "right", ([10, 0, 1, 1], 24)).unwrap();
+        b.plug("shmif0", "right", (far, 24)).unwrap();
+        a.route([10, 0, 1, 0], 24, B).unwrap();
+        b.route([10, 0, 0, 0], 24, [10, 0, 1, 1]).unwrap();
+        r.on("shmif1", |l, ifp| net::ifnet::config::set_mtu(l, ifp.name(), 600)).unwrap().unwrap();
+        let listener = TcpListener::bind(&b, (far, 7)).unwrap();
+        let mut client = TcpStream::connect(&a, (far, 7)).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        assert_eq!(client.max_segment().unwrap(), 1460);
+        let data = pattern(50_000);
+        client.write_all(&data).unwrap();
+        let mut got = vec![0; data.len()];
+        server.read_exact(&mut got).unwrap();
+        assert!(got == data);
+        assert_eq!(client.max_segment().unwrap(), 560);
     });
 }

@@ -202,6 +202,35 @@ fn a_linger_of_no_time_resets() {
 }
 
 #[test]
+fn a_socket_without_a_connection_has_nothing_to_say() {
+    use net::socket::{MsgFlags, SockType, api};
+    everywhere(|host| {
+        let kernel = boot(host);
+        kernel
+            .enter(|l| {
+                let open = api::Open::default();
+                let fd = api::socket(l, net::domain::AF_INET, SockType::Stream, 0, open).unwrap();
+                let none = MsgFlags::empty();
+                let got = api::recv_from(l, fd, &mut [&mut [0; 4]], none);
+                assert_eq!(got, Err(Errno::NotConnected));
+                assert_eq!(api::send_to(l, fd, &[b"x"], none, None), Err(Errno::NotConnected));
+                let down = api::shutdown(l, fd, net::socket::Shutdown::Write);
+                assert_eq!(down, Err(Errno::NotConnected));
+                assert_eq!(api::accept(l, fd, open), Err(Errno::Invalid));
+                assert_eq!(api::peer_addr(l, fd), Err(Errno::NotConnected));
+                // What is not there yet says so.
+                for name in [3, 9, 12, 23] {
+                    let set = api::set_option(l, fd, 6, name, &1_i32.to_ne_bytes());
+                    assert_eq!(set, Err(Errno::NoProtocolOption), "option {name}");
+                }
+                l.proc().fds().close(l, fd).unwrap();
+            })
+            .unwrap();
+        end(kernel);
+    });
+}
+
+#[test]
 fn ports_and_addresses_that_are_taken() {
     everywhere(|host| {
         let kernel = boot(host);

@@ -257,6 +257,10 @@ impl UsrReqs for TcpPcb {
         done.unwrap_or(Err(SockError::ShutDown))
     }
 
+    fn may_receive(&self, cx: &Cx<'_>) -> Result<(), SockError> {
+        self.state(cx).map(|_| ()).ok_or(SockError::NotConnected)
+    }
+
     fn received(&self, cx: &Cx<'_>) {
         self.run(cx, |tcb, _| (tcb.read_more(), None));
     }

@@ -182,6 +182,11 @@ pub trait UsrReqs: Send + Sync {
         flags: MsgFlags,
     ) -> Result<(), SockError>;
 
+    /// Whether there is anything to wait for on a stream that has nothing to read.
+    fn may_receive(&self, cx: &Cx<'_>) -> Result<(), SockError> {
+        Ok(())
+    }
+
     /// The receive buffer has more room than before.
     fn received(&self, cx: &Cx<'_>) {}
 

@@ -101,10 +101,15 @@ fn receive_stream(
     let mut state = file.so.state(l);
     if state.rcv.is_empty() {
         // What has arrived is read before the error that followed it.
-        return match state.error.take() {
-            Some(error) => Err(error),
-            None => at_the_end(state.flags),
-        };
+        if let Some(error) = state.error.take() {
+            return Err(error);
+        }
+        let end = at_the_end(state.flags);
+        drop(state);
+        if end == Err(SockError::WouldBlock) {
+            file.pcb.may_receive(l)?;
+        }
+        return end;
     }
     let mut len = 0;
     for record in state.rcv.iter() {
