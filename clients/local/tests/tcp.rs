@@ -360,6 +360,32 @@ fn an_idle_connection_costs_nothing_but_memory() {
 }
 
 #[test]
+fn a_port_in_time_wait_is_not_used_again_towards_the_same_peer() {
+    on_sims(|sim| {
+        let host = sim.clone() as Arc<dyn Host>;
+        let (a, b) = pair(&host);
+        support::sysctl(&a, "net.inet.ip.anonportmin", 60_000).unwrap();
+        support::sysctl(&a, "net.inet.ip.anonportmax", 60_003).unwrap();
+        let listeners = [7, 8].map(|port| TcpListener::bind(&b, (B, port)).unwrap());
+        let once = |port: u16| {
+            let client = TcpStream::connect(&a, (B, port))?;
+            drop(listeners[usize::from(port) - 7].accept()?);
+            drop(client);
+            sim.settle();
+            std::io::Result::Ok(())
+        };
+        // This side ends first as often as the other; either way the pair is in use for a while.
+        let many = (0..20).map(|_| once(7)).take_while(Result::is_ok).count();
+        assert!(many >= 4, "{many} connections from four ports");
+        once(8).unwrap();
+        sim.sleep(Duration::from_secs(61));
+        once(7).unwrap();
+        end(a);
+        end(b);
+    });
+}
+
+#[test]
 fn what_is_over_is_forgotten() {
     on_sims(|sim| {
         let host = sim.clone() as Arc<dyn Host>;

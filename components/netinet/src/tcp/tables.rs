@@ -92,6 +92,31 @@ impl Tables {
         Ok(inner.ports.bind(key, *local.ip(), port.ok_or(SockError::AddrInUse)?, reuse)?)
     }
 
+    /// Gives a socket that will connect to `peer` a port from which nobody is connected there: what is
+    /// over, but may still get old segments, keeps its port towards that peer and no other.
+    pub(crate) fn bind_towards(
+        &self,
+        cx: &Cx<'_>,
+        key: Key,
+        (local, source): (Ipv4Addr, Ipv4Addr),
+        peer: SocketAddrV4,
+    ) -> Result<(), SockError> {
+        let (random, range) = (base::random::u32(cx), cx.get(&UDP).ephemeral.range());
+        let (min, max) = (u32::from(*range.start()), u32::from(*range.end()));
+        let count = max.saturating_sub(min) + 1;
+        let mut inner = self.lock(cx);
+        let is_free = |port: &u16| {
+            let pair = Pair { local: SocketAddrV4::new(source, *port), peer };
+            inner.ports.is_free(local, *port, false) && inner.connection(&pair).is_none()
+        };
+        // RFC 6056 §3.3.1, algorithm 1.
+        let port = (0..count)
+            .filter_map(|i| u16::try_from(min + (random % count + i) % count).ok())
+            .find(is_free);
+        let port = port.ok_or(SockError::AddrNotAvailable)?;
+        Ok(inner.ports.bind(key, local, port, false)?)
+    }
+
     /// A connection, any.
     pub(crate) fn any_connection(&self, cx: &Cx<'_>) -> Option<KArc<TcpPcb>> {
         self.lock(cx).connections.iter().next().map(|(_, pcb)| pcb.clone())

@@ -74,11 +74,14 @@ impl TcpPcb {
         if lookup4(cx, *to.ip()).is_some_and(|r| r.kind == RouteKind::Broadcast) {
             return Err(SockError::NetUnreachable);
         }
-        let at = self.bound(cx)?;
+        let (key, tables) = (self.key(cx)?, &cx.get(&TCP).tables);
+        let mut at = self.endpoint(cx).ok_or(SockError::Invalid)?;
         let local = if at.local.is_unspecified() { route } else { at.local };
+        if at.port == 0 {
+            tables.bind_towards(cx, key, (at.local, local), to)?;
+            at = self.endpoint(cx).ok_or(SockError::Invalid)?;
+        }
         let pair = Pair { local: SocketAddrV4::new(local, at.port), peer: to };
-        let key = self.key(cx)?;
-        let tables = &cx.get(&TCP).tables;
         let mut inner = tables.lock(cx);
         let (secret, me) = (inner.secret(cx), inner.ports.owner(key).cloned());
         let me = me.ok_or(SockError::Invalid)?;
