@@ -47,7 +47,7 @@ pub use errno::Errno;
 /// The atomics of words that are shared with a host, or between processes.
 pub use hypercall::atomic;
 pub use hypercall::{Host, Instant, Offcpu, PacketFate, WallTime};
-pub use kernel::{BootError, Handle, Kernel, MAX_CPUS, Options};
+pub use kernel::{AtEnd, BootError, Handle, Kernel, MAX_CPUS, Options};
 pub use lwp::{BoundLwp, Lwp, Rfork};
 pub use proc::{Pid, Proc};
 pub use sched::enter::Gone;

@@ -31,6 +31,8 @@ impl Wake for Told {
     }
 
     fn halt(&self) {}
+
+    fn gone(&self) {}
 }
 
 /// The connection: checks what a server says, and takes as much of it as there is room for.

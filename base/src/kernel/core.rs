@@ -3,7 +3,7 @@
 //! INVARIANT: the body is there from the moment that boot wrote it until teardown takes it, and
 //! teardown has all CPUs and no sleepers. So whoever has a CPU may use it.
 //!
-//! Locking: CPUs by their state words; `sleepers` by a short spin lock (never held across a call
+//! Locking: CPUs by their state words; `sleepers` and `at_ends` by short spin locks (never held across a call
 //! that blocks); the rest is set at boot.
 
 use alloc::boxed::Box;
@@ -17,6 +17,7 @@ use hypercall::{Guest, Host, Offcpu};
 use slab::Slab;
 
 use super::Body;
+use super::end::AtEnds;
 use crate::proc::Proc;
 use crate::sched::cpu::Cpu;
 use crate::vm::Account;
@@ -45,6 +46,7 @@ pub(crate) struct Core {
     /// Threads that have given up their CPU and will come back; what teardown waits on.
     asleep: AtomicU32,
     pub(crate) sleepers: Sleepers,
+    pub(crate) at_ends: AtEnds,
     /// The deadline that the host has for this kernel; see `callout`.
     pub(crate) armed: AtomicU64,
 }
@@ -76,6 +78,7 @@ impl Core {
             state: AtomicU32::new(0),
             asleep: AtomicU32::new(0),
             sleepers: Sleepers(spin::Mutex::new(Slab::new())),
+            at_ends: AtEnds::default(),
             armed: AtomicU64::new(u64::MAX),
         })
     }
@@ -165,12 +168,18 @@ impl Core {
         self.state.load(Ordering::Acquire) & DEAD != 0
     }
 
+    /// Whether it is dead or about to end.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state.load(Ordering::Acquire) & (DEAD | CLOSING) != 0
+    }
+
     /// Nobody enters any more.
     pub(crate) fn close(&self) {
         self.state.fetch_or(CLOSING, Ordering::AcqRel);
         for i in 0..self.ncpu() {
             self.cpu(i).word.close(&*self.host);
         }
+        self.at_ends.tell();
     }
 
     /// The kernel panicked: nobody enters, and those that sleep inside are sent away. The caller's
@@ -186,6 +195,7 @@ impl Core {
         self.sleepers.wake_all(&*self.host);
         self.asleep.fetch_or(NEVER, Ordering::AcqRel);
         self.host.wake(&self.asleep, u32::MAX);
+        self.at_ends.tell();
         log::error!(kernel = &*self.name, leaked = self.account.used(); "kernel panicked; it is dead");
     }
 

@@ -12,6 +12,7 @@
 mod body;
 mod boot;
 mod core;
+mod end;
 mod guest;
 mod teardown;
 
@@ -20,6 +21,7 @@ use alloc::sync::{Arc, Weak};
 pub(crate) use body::Body;
 pub use boot::{BootError, MAX_CPUS, Options};
 pub(crate) use core::Core;
+pub use end::AtEnd;
 pub(crate) use teardown::end_now;
 
 use crate::lwp::{BoundLwp, Ident, Lwp, Rfork};
@@ -123,6 +125,14 @@ impl Handle {
         let core = self.core.upgrade().ok_or(Gone)?;
         let init = core.init().ok_or(Gone)?;
         enter::enter(&core, &Ident::new(init, 0, 0), f)
+    }
+
+    /// Has `who` told when the kernel is gone; `Gone` if it is already.
+    pub fn at_end(&self, who: Weak<dyn AtEnd>) -> Result<(), Gone> {
+        let core = self.core.upgrade().ok_or(Gone)?;
+        core.at_ends.add(who);
+        // It may have ended in between, and then told nobody or this one.
+        if core.is_over() { Err(Gone) } else { Ok(()) }
     }
 
     /// A new process, child of init, with one bound thread.

@@ -17,6 +17,9 @@ pub trait Wake: Send + Sync {
 
     /// Somebody who may do so asked for the end of the kernel.
     fn halt(&self);
+
+    /// The kernel is gone: it panicked, or was dropped. Calls that wait are never told again.
+    fn gone(&self);
 }
 
 /// The notice of one request: it can be tried again.

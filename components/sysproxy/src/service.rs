@@ -2,10 +2,10 @@
 //!
 //! Locking: `forks` inside; the rest is set once.
 
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 
 use base::syscall::{Arg, MAX_NUMBER, describe};
-use base::{Errno, Handle, Lwp, NoMemory};
+use base::{AtEnd, Errno, Handle, Lwp, NoMemory};
 use wire::Out;
 
 use crate::component::SYSPROXY;
@@ -28,7 +28,10 @@ impl Service {
             let sysproxy = l.try_get(&SYSPROXY).ok_or(Errno::NotImplemented)?;
             Ok::<_, Errno>(sysproxy.services.lock(l).push(told)?)
         })??;
-        Ok(Arc::new(Service { kernel, wake, forks: Forks::default() }))
+        let service = Arc::new(Service { kernel, wake, forks: Forks::default() });
+        let told: Weak<dyn AtEnd> = Arc::downgrade(&(service.clone() as Arc<dyn AtEnd>));
+        service.kernel.at_end(told)?;
+        Ok(service)
     }
 
     /// Whether processes wait for their children, and [`Service::expire`] has something to do.
@@ -41,6 +44,12 @@ impl Service {
         if let Ok(now) = self.kernel.enter(|l| l.now()) {
             self.forks.expire(now);
         }
+    }
+}
+
+impl AtEnd for Service {
+    fn gone(&self) {
+        self.wake.gone();
     }
 }
 

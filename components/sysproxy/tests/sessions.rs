@@ -524,3 +524,23 @@ fn who_serves_no_more_is_told_no_more() {
         assert_eq!(Arc::strong_count(&told), 1, "nobody keeps it");
     });
 }
+
+#[test]
+fn a_kernel_that_panics_or_is_dropped_is_not_waited_for() {
+    let sim = Sim::seeded(1);
+    sim.run(|| {
+        let dropped = Served::boot(&sim);
+        let told = dropped.told.clone();
+        assert!(!told.gone.load(Ordering::Relaxed));
+        dropped.end();
+        assert!(told.gone.load(Ordering::Relaxed));
+
+        let s = Served::boot(&sim);
+        let mut c = s.guest(Trust::Owner, 1);
+        let fd = bound(&mut c, 7007);
+        c.send(&syscall(1, number::RECVFROM, &[fd, BUF, 64, 0, 0, 0], &[])).unwrap();
+        assert!(s.kernel.enter(|_| panic!("on purpose")).is_err());
+        assert!(s.told.gone.load(Ordering::Relaxed));
+        assert!(sysproxy::Service::new(s.kernel.handle(), s.told.clone()).is_err());
+    });
+}

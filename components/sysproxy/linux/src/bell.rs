@@ -21,6 +21,7 @@ pub struct Bell {
     /// Sessions that have calls to be made again.
     told: spin::Mutex<Vec<u64>>,
     halted: AtomicBool,
+    gone: AtomicBool,
     /// The thread sleeps, or is about to.
     asleep: AtomicBool,
     event: OwnedFd,
@@ -33,6 +34,7 @@ impl Bell {
         Ok(Arc::new(Bell {
             told: spin::Mutex::default(),
             halted: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
             event,
         }))
@@ -41,6 +43,11 @@ impl Bell {
     /// Whether the kernel is to end.
     pub(crate) fn is_halted(&self) -> bool {
         self.halted.load(Ordering::Acquire)
+    }
+
+    /// Whether the kernel has ended.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
     }
 
     /// The sessions that were told since the last time, into `to`, which is empty.
@@ -52,7 +59,7 @@ impl Bell {
     pub(crate) fn doze(&self) -> bool {
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        self.told.lock().is_empty() && !self.is_halted()
+        self.told.lock().is_empty() && !self.is_halted() && !self.is_gone()
     }
 
     /// The thread is awake.
@@ -83,6 +90,11 @@ impl Wake for Bell {
 
     fn halt(&self) {
         self.halted.store(true, Ordering::Release);
+        self.ring();
+    }
+
+    fn gone(&self) {
+        self.gone.store(true, Ordering::Release);
         self.ring();
     }
 }

@@ -139,6 +139,9 @@ impl Server {
             if let Some(stopped) = self.resume() {
                 return Ok(stopped);
             }
+            if self.bell.is_gone() {
+                return Ok(Stopped::Gone);
+            }
             if self.bell.is_halted() {
                 return Ok(Stopped::Halted);
             }

@@ -20,6 +20,7 @@ base::kernel!(SERVED = [net, netinet, sysproxy]);
 pub struct Told {
     pub woken: Mutex<Vec<u64>>,
     pub halted: AtomicBool,
+    pub gone: AtomicBool,
 }
 
 impl Wake for Told {
@@ -29,6 +30,10 @@ impl Wake for Told {
 
     fn halt(&self) {
         self.halted.store(true, Ordering::Relaxed);
+    }
+
+    fn gone(&self) {
+        self.gone.store(true, Ordering::Relaxed);
     }
 }
 
