@@ -1,7 +1,7 @@
 //! RACK: what was sent before something that has arrived, and has not arrived a little later, is
 //! lost.
 //!
-//! * [`Rack::delivered`]: a segment has arrived.  * [`Rack::is_late`] says how long another one
+//! * [`Rack::delivered`]: a segment has arrived.  * [`Rack::time_left`] says how long another one
 //!   may still take.  * [`Rack::reordering_window`] is that little.
 //!
 //! Locking: none. Sources: RFC 8985 §6.2; RFC 2883 and 3708 (duplicates that were reported).
