@@ -17,7 +17,7 @@ use crate::workspace::{Workspace, host_triple};
 /// Install the server and the tools: rump_server, rump.ifconfig, rump.ping and the others
 ///
 /// Builds them static and puts them into DIR/bin, man pages into DIR/share/man, completions of bash,
-/// zsh and fish where those look for them. Afterwards figure 3.31 of the book runs as it is printed.
+/// zsh and fish where those look for them, librumpclient and its header into DIR/lib and DIR/include. Afterwards figure 3.31 of the book runs as it is printed.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Where to [default: ~/.local]
@@ -64,6 +64,7 @@ pub fn main(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let built = programs(workspace)?;
     let bin = prefix.join("bin");
     install(&built, &bin)?;
+    library(workspace, &prefix)?;
     pages(workspace, &prefix)?;
     println!("{}", bin.display());
     let on_path = std::env::var_os("PATH")
@@ -85,6 +86,23 @@ pub fn programs(workspace: &Workspace) -> Result<PathBuf> {
     }
     run::run(&mut cargo, "if the C library is missing, install libc6-dev")?;
     Ok(workspace.target.join(triple).join("release"))
+}
+
+/// Builds the client library for C, and puts it where compilers are told to look.
+fn library(workspace: &Workspace, prefix: &Path) -> Result<()> {
+    let mut cargo = workspace.cargo(&["build", "--release", "--package", "anykernel-rumpclient"]);
+    run::run(&mut cargo, "the client library for C is not installed; the programs are")?;
+    let put = |from: PathBuf, folder: &str, name: &str| {
+        let folder = prefix.join(folder);
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        replace(&folder.join(name), |to| fs::copy(&from, to).map(|_| ()))
+    };
+    let built = workspace.target.join("release");
+    for name in ["librumpclient.a", "librumpclient.so"] {
+        put(built.join(name), "lib", name)?;
+    }
+    let header = workspace.path("clients/rumpclient/include/rump/rumpclient.h");
+    put(header, "include/rump", "rumpclient.h")
 }
 
 /// Makes manual pages and completions, each where it is looked for.
