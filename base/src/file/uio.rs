@@ -82,6 +82,23 @@ impl<'a> Uio<'a> {
         done
     }
 
+    /// Goes over at most `len` bytes of a write, of one piece, and gives them; nothing only at the
+    /// end.
+    pub fn take(&mut self, len: usize) -> &'a [u8] {
+        let Uio::From(pieces, at) = self else { return &[] };
+        while let Some(piece) = pieces.get(at.piece) {
+            let rest = piece.get(at.offset..).unwrap_or_default();
+            if rest.is_empty() {
+                *at = Position { piece: at.piece + 1, offset: 0 };
+                continue;
+            }
+            let part = rest.get(..len.min(rest.len())).unwrap_or_default();
+            at.offset += part.len();
+            return part;
+        }
+        &[]
+    }
+
     /// Calls `show` with the first `len` bytes of the request's memory, piece by piece.
     pub fn copied<E>(
         &self,

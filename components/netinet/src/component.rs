@@ -70,9 +70,10 @@ net::protosw! {
 net::link_proto! {
     static IPV4 = LinkProto {
         ethertype: EtherType::IPV4, component: "netinet", input: ip::input::input,
+        finish: Some(ip::finish::finish),
     };
     static ARP = LinkProto {
-        ethertype: EtherType::ARP, component: "netinet", input: arp::input::input,
+        ethertype: EtherType::ARP, component: "netinet", input: arp::input::input, finish: None,
     };
 }
 

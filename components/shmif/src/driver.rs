@@ -54,6 +54,7 @@ impl Shmif {
         let old = self.connection.lock(l).take();
         if let Some(old) = old {
             ifp.change_flags(IfFlags::empty(), IfFlags::RUNNING);
+            ifp.set_takes_unfinished(false);
             old.backend.leave(l);
         }
     }

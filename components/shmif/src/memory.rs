@@ -70,6 +70,8 @@ pub(crate) fn join(
     let line = Line::establish(l, membership.receiver.clone())?;
     membership.port.set_line(line);
     membership.port.refresh(ifp);
+    // All members are in this process's memory.
+    ifp.set_takes_unfinished(true);
     membership.bus.members.write().push(membership.port.clone());
     Ok(membership)
 }

@@ -27,6 +27,7 @@ pub mod ifnet;
 pub mod loopback;
 pub mod mbuf;
 pub mod netisr;
+pub mod offload;
 pub mod pcap;
 pub mod route;
 pub mod socket;

@@ -9,6 +9,7 @@ use net::mbuf::Flags;
 use net::route::{Route, RouteKind};
 use zerocopy::{FromBytes, IntoBytes};
 
+use super::finish::longest;
 use super::input::refuse_options;
 use super::options;
 use super::output::{SendError, send_on};
@@ -62,7 +63,7 @@ pub(super) fn forward(cx: &Cx<'_>, mut packet: Packet, route: Route) {
     }
     inet.ip.forwarded.inc(cx);
     let mtu = route.ifp.mtu();
-    if packet.len() <= mtu as usize {
+    if longest(&packet) <= mtu as usize {
         // The usual way: nobody wants the packet back.
         let _ = send_on(cx, &route.ifp, next_hop.unwrap_or(dst), packet);
         return;

@@ -1,12 +1,14 @@
 //! The Internet protocol.
 //!
 //! * [`input`]: packets from a link;  * [`forward`]: those for others;  * [`output`]: ours.
+//! * `finish`: what was left undone in packets that leave the machine.
 //! * [`options`] checks the options of a header and fills in what a router must;
 //! * [`frag`] cuts a datagram into pieces;
 //! * [`reass`] puts them together, under the shell [`fragments`].
 //!
 //! Sources: RFC 791; RFC 1122 §3.2.1, §3.3; RFC 1812 §4.2, §5.
 
+pub(crate) mod finish;
 pub mod forward;
 pub mod frag;
 pub mod fragments;

@@ -17,6 +17,7 @@ use net::route::{Route, RouteKind, lookup4};
 use net::{EtherType, Ifnet, Packet, ethernet, netisr};
 use zerocopy::{FromBytes, IntoBytes};
 
+use super::finish::{finish_bare, longest};
 use super::input::can_broadcast;
 use super::{frag, options};
 use crate::arp;
@@ -196,7 +197,7 @@ fn to_everybody(
     let mut copy = packet.duplicate(cx)?;
     copy.set_rcvif(Some(ifp.clone()));
     let how = if group { Flags::LINK_MULTICAST } else { Flags::LINK_BROADCAST };
-    copy.set_flags(how | Flags::LOOPED);
+    copy.set_flags(how | Flags::LOOPED | packet.unfinished());
     netisr::enqueue(cx, EtherType::IPV4, copy);
     Ok(ethernet::output(cx, ifp, mac, EtherType::IPV4, packet)?)
 }
@@ -207,7 +208,7 @@ fn send_fitting(
     next_hop: Ipv4Addr,
     packet: Packet,
 ) -> Result<(), SendError> {
-    if packet.len() <= ifp.mtu() as usize {
+    if longest(&packet) <= ifp.mtu() as usize {
         return send_on(cx, ifp, next_hop, packet);
     }
     send_in_pieces(cx, ifp, next_hop, packet).map_err(|(e, _)| e)
@@ -227,6 +228,10 @@ pub(super) fn send_on(
     }
 }
 
+fn must_not_be_cut(packet: &Packet) -> bool {
+    Ipv4Header::read_from_prefix(packet.head()).is_ok_and(|(header, _)| header.dont_fragment())
+}
+
 /// Cuts a packet and sends the pieces. One that must not be cut comes back.
 #[cold]
 pub(super) fn send_in_pieces(
@@ -237,6 +242,15 @@ pub(super) fn send_in_pieces(
 ) -> Result<(), (SendError, Option<Packet>)> {
     let inet = cx.get(&INET);
     let mtu = ifp.mtu();
+    if !packet.unfinished().is_empty() && !must_not_be_cut(&packet) {
+        // Pieces of it could not be finished.
+        let mut sent = Ok(());
+        let _ = finish_bare(cx, packet, &mut |p| {
+            sent = send_in_pieces(cx, ifp, next_hop, p);
+            if sent.is_ok() { Ok(()) } else { Err(IfError::Full) }
+        });
+        return sent;
+    }
     let Ok((header, _)) = Ipv4Header::read_from_prefix(packet.head()) else {
         return Err((SendError::BadSource, None));
     };

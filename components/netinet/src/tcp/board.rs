@@ -4,9 +4,9 @@
 //! * [`Board::next_lost`], [`Board::resent`]: what to send again.
 //! * [`Board::pipe`]: how much is on its way (RFC 6675 §4, with marks instead of a count).
 //!
-//! Segments keep the borders with which they were sent, but for one that is cut because the way has
-//! become narrower. A SACK block counts for the segments that it covers whole: its borders are
-//! those of segments, unless the peer means no good.
+//! A segment here may be several on the wire, of its `unit`. It is cut where part of it was lost or
+//! has arrived, and when the way has become narrower. A SACK block counts for the units that it
+//! covers whole: its borders are theirs, unless the peer means no good.
 //!
 //! Locking: none. Memory: charged; a segment that cannot be remembered is not sent.
 //! Sources: RFC 6675 §3, §4; RFC 8985 §5.2.
@@ -25,6 +25,8 @@ pub struct Sent {
     pub seq: Seq,
     /// The number after its last.
     pub end: Seq,
+    /// What of it went into each packet.
+    pub unit: u16,
     /// When it was last sent.
     pub at: u64,
     /// It was sent more than once.
@@ -108,8 +110,10 @@ impl Board {
     }
 
     /// A new segment goes out; false, and it must not, if there is no memory to remember it.
-    pub fn sent(&mut self, seq: Seq, end: Seq, now: u64) -> bool {
-        let new = Sent { seq, end, at: now, again: false, sacked: false, lost: false };
+    /// It is in packets of `unit` bytes.
+    pub fn sent(&mut self, seq: Seq, end: Seq, unit: u32, now: u64) -> bool {
+        let unit = u16::try_from(unit).unwrap_or(u16::MAX).max(1);
+        let new = Sent { seq, end, unit, at: now, again: false, sacked: false, lost: false };
         let kept = self.queue.push_back(new).is_ok();
         if kept {
             self.total = self.total.saturating_add(new.len());
@@ -131,9 +135,12 @@ impl Board {
             }
             let part = ack.after(first.seq);
             if part > 0 {
+                let done = Sent { end: ack, ..*first };
                 first.seq = ack;
-                let rest = *first;
-                self.forget(&rest, part);
+                self.forget(&done, part);
+                if !done.sacked {
+                    each(&done);
+                }
             }
             break;
         }
@@ -152,12 +159,25 @@ impl Board {
 
     /// The peer has a block; `each` sees the segments of which that is news.
     pub fn sack(&mut self, (from, end): Block, each: &mut dyn FnMut(&Sent)) {
-        let start = self.queue.partition_point(|s| s.seq.lt(from));
-        for at in start..self.queue.len() {
-            let Some(s) = self.queue.get_mut(at) else { return };
-            if s.end.gt(end) {
-                return;
+        let mut at = self.queue.partition_point(|s| s.end.le(from));
+        if let Some(first) = self.queue.get(at) {
+            // What the block does not begin with stays as it is.
+            let before = from.after(first.seq).next_multiple_of(first.unit.into());
+            at += usize::from(before > 0 && self.cut_unless_sacked(at, before));
+        }
+        while let Some(s) = self.queue.get(at) {
+            if s.seq.lt(from) {
+                at += 1;
+                continue;
             }
+            if s.end.gt(end) {
+                let inside = end.after(s.seq) / u32::from(s.unit) * u32::from(s.unit);
+                if inside == 0 || !self.cut_unless_sacked(at, inside) {
+                    return;
+                }
+            }
+            let Some(s) = self.queue.get_mut(at) else { return };
+            at += 1;
             if s.sacked {
                 continue;
             }
@@ -170,6 +190,24 @@ impl Board {
             }
             each(&news);
         }
+    }
+
+    /// Cuts a segment in two, if it is longer than that and there is a point in it.
+    fn cut_unless_sacked(&mut self, at: usize, len: u32) -> bool {
+        let worth = self.queue.get(at).is_some_and(|s| !s.sacked && s.len() > len);
+        worth && self.cut(at, len)
+    }
+
+    /// Sees to it that the first segment is one packet, if there is memory for that.
+    pub fn cut_first(&mut self) {
+        if let Some(unit) = self.queue.front().map(|s| s.unit) {
+            self.cut(0, unit.into());
+        }
+    }
+
+    /// Packets on their way.
+    pub fn packets(&self) -> u32 {
+        self.queue.iter().map(|s| s.len().div_ceil(s.unit.into())).sum()
     }
 
     /// Marks the segments that `is_lost` says, of those that the peer does not have and that are not
@@ -254,7 +292,7 @@ mod tests {
 
     fn board() -> Board {
         let mut board = Board::new(&Account::standalone());
-        (0..5).for_each(|i| assert!(board.sent(Seq(i * 10), Seq(i * 10 + 10), i.into())));
+        (0..5).for_each(|i| assert!(board.sent(Seq(i * 10), Seq(i * 10 + 10), 10, i.into())));
         board
     }
 
@@ -282,11 +320,27 @@ mod tests {
         board.mark_lost(|_| true);
         let mut seen = Vec::new();
         board.acknowledge(Seq(25), &mut |s| seen.push(s.seq.0));
-        assert_eq!(seen, [0, 10]);
+        assert_eq!(seen, [0, 10, 20], "the first half of the third, too");
         assert_eq!((board.total(), board.lost()), (25, 25));
         board.check(Seq(25), Seq(50));
         board.acknowledge(Seq(50), &mut |_| {});
         assert!(board.is_empty());
+    }
+
+    #[test]
+    fn a_block_covers_packets_of_a_segment() {
+        let mut board = Board::new(&Account::standalone());
+        assert!(board.sent(Seq(0), Seq(95), 10, 1) && board.sent(Seq(95), Seq(100), 10, 2));
+        let mut seen = Vec::new();
+        board.sack((Seq(20), Seq(40)), &mut |s| seen.push((s.seq.0, s.end.0)));
+        // Its borders are not those of packets: only what is inside of it whole counts.
+        board.sack((Seq(65), Seq(88)), &mut |s| seen.push((s.seq.0, s.end.0)));
+        board.sack((Seq(41), Seq(49)), &mut |_| panic!("covers none"));
+        assert_eq!(seen, [(20, 40), (70, 80)]);
+        board.sack((Seq(80), Seq(100)), &mut |s| seen.push((s.seq.0, s.end.0)));
+        assert_eq!(seen.get(2..), Some(&[(80, 95), (95, 100)][..]));
+        board.check(Seq(0), Seq(100));
+        assert_eq!(board.packets(), 2 + 2 + 3 + 1 + 2 + 1);
     }
 
     #[test]

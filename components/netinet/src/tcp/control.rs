@@ -70,6 +70,9 @@ pub struct Start {
     pub room: u32,
     /// Where the clock in timestamps starts: not at boot, which is nobody's business.
     pub clock_offset: u32,
+    /// The most data that a segment may hold which is cut on its way out, or not at all: 0 if none
+    /// is cut.
+    pub gso_max: u16,
     /// What the user has set.
     pub settings: Settings,
 }
@@ -122,6 +125,8 @@ pub(super) struct Sending {
     pub(super) scale: u8,
     /// The largest segment, options included.
     pub(super) mss: u16,
+    /// The most data in several that leave this side as one.
+    pub(super) gso_max: u16,
     /// Bytes acknowledged since the owner last asked.
     pub(super) freed: u32,
     /// The end of urgent data (RFC 6093).
@@ -250,6 +255,7 @@ impl<P: Payload> Tcb<P> {
                 wl2: zero,
                 scale: 0,
                 mss,
+                gso_max: start.gso_max,
                 freed: 0,
                 urgent: None,
                 last: now,
@@ -549,7 +555,7 @@ impl<P: Payload> Tcb<P> {
             window: self.cc.window(),
             threshold: self.cc.threshold(),
             segment: self.segment_data(),
-            unacknowledged: self.board.len() as u32,
+            unacknowledged: self.board.packets(),
             lost: self.board.lost(),
             resent: self.resent,
             backoffs: self.rtt.backoffs(),

@@ -77,6 +77,8 @@ pub struct Segment {
     pub options: Options,
     /// Bytes of data.
     pub len: u32,
+    /// On the way out: what of the data goes into each packet, if it is more than one; else 0.
+    pub gso_size: u16,
 }
 
 impl Segment {
@@ -141,6 +143,7 @@ impl TcpHeader {
             urgent: self.urgent.get(),
             options: Options::parse(options),
             len: u32::try_from(len).unwrap_or(u32::MAX),
+            gso_size: 0,
         }
     }
 
@@ -158,6 +161,16 @@ impl TcpHeader {
             checksum: U16::ZERO,
             urgent: U16::new(if seg.has(Control::URG) { seg.urgent } else { 0 }),
         }
+    }
+
+    /// The same for data that begins `n` bytes later.
+    pub fn advance(&mut self, n: u32) {
+        self.seq = U32::new(self.seq.get().wrapping_add(n));
+    }
+
+    /// Clears control bits.
+    pub fn clear(&mut self, bits: Control) {
+        self.control &= !bits.bits();
     }
 
     /// Computes the checksum; `rest` is the sum of options and data, `pseudo` that of the pseudo

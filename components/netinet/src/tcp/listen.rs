@@ -125,6 +125,7 @@ fn connect(
         mss: kernel::mss_to(cx, *pair.peer.ip()),
         room: u32::try_from(rcv).unwrap_or(u32::MAX),
         clock_offset,
+        gso_max: transmit::GSO_MAX,
         settings,
     };
     let tcb = Tcb::accepted(cx.account(), &start, &done.agreed, cx.now().nanos());

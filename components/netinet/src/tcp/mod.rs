@@ -58,6 +58,7 @@ mod tests;
 pub use control::{Agreed, Info, Settings, Start, Tcb};
 pub(crate) use deliver::{error, input as input_packet};
 pub use input::reset_for;
+pub(crate) use transmit::sum_from;
 
 /// Data of a segment.
 pub trait Payload: Sized {

@@ -17,6 +17,8 @@ use super::{Payload, Tcb};
 
 /// When there was no memory to send with, and nothing else will lead to another try.
 const AGAIN: u64 = 200 * MS;
+/// What part of a window goes out as one segment (Linux: tcp_tso_win_divisor).
+const GSO_WINDOW_PART: u32 = 3;
 
 impl<P: Payload> Tcb<P> {
     /// The next segment to send now; its data begins at its number in the owner's buffer. One that is
@@ -76,12 +78,15 @@ impl<P: Payload> Tcb<P> {
         }
         let is_syn = first.seq == self.snd.iss;
         let options = if is_syn { self.syn_options(now) } else { self.options(now) };
-        if !is_syn && !self.board.cut(at, self.room_beside(&options)) {
+        let room = self.room_beside(&options);
+        let len = first.len();
+        // A probe repeats the last part.
+        let cut = if probes { len - len.min((len.max(1) - 1) % room + 1) } else { room };
+        if !is_syn && cut > 0 && !self.board.cut(at, cut) {
             self.timers.start(Timer::Persist, now + AGAIN);
             return None;
         }
         self.wanted.tail = None;
-        // A probe repeats the last part of what was cut.
         let at = if probes { self.board.len().checked_sub(1)? } else { at };
         let sent = *self.board.get(at)?;
         self.board.resent(at, now);
@@ -129,7 +134,11 @@ impl<P: Payload> Tcb<P> {
         let most =
             if blocks { u32::from(self.snd.mss) - MAX_OPTIONS as u32 } else { self.segment_data() };
         let window = (self.snd.una + self.snd.window).after(self.snd.nxt);
-        let len = unsent.min(most).min(window);
+        let len = if probes {
+            unsent.min(window).min(most)
+        } else {
+            self.burst(unsent.min(window), unsent, most)
+        };
         let last = len == unsent;
         if !last && len == 0 {
             return None;
@@ -139,7 +148,7 @@ impl<P: Payload> Tcb<P> {
         }
         let end = self.snd.nxt + len + u32::from(last && fin);
         let first_out = self.board.is_empty();
-        if !self.board.sent(self.snd.nxt, end, now) {
+        if !self.board.sent(self.snd.nxt, end, most, now) {
             self.timers.start(Timer::Persist, now + AGAIN);
             return None;
         }
@@ -156,7 +165,33 @@ impl<P: Payload> Tcb<P> {
             self.schedule_probe(now);
         }
         let options = self.options(now);
-        Some(self.segment(seq, end, options))
+        let mut seg = self.segment(seq, end, options);
+        if len > most {
+            seg.gso_size = u16::try_from(most).unwrap_or(u16::MAX);
+        }
+        Some(seg)
+    }
+
+    /// How much of `len` bytes, of `unsent`, goes into one segment, which will be cut into some of at
+    /// most `most` bytes. Several leave as one if they would leave at once anyway: what is worth a
+    /// millisecond at the present rate, and a fraction of the window, so that acknowledgments come
+    /// while there is more to send.
+    fn burst(&self, len: u32, unsent: u32, most: u32) -> u32 {
+        if len <= most || self.snd.urgent.is_some() {
+            return len.min(most);
+        }
+        let (pipe, window) = (self.pipe(), self.cc.window());
+        let rtt = self.rtt.smoothed().unwrap_or(u64::MAX).max(MS);
+        let a_while = u64::from(window) * MS / rtt;
+        let fraction = window.min(self.snd.window) / GSO_WINDOW_PART;
+        let burst = fraction.min(u32::try_from(a_while).unwrap_or(u32::MAX)).max(2 * most);
+        let burst = burst.min(self.snd.gso_max.into()).max(most);
+        let may_go = window.saturating_sub(pipe).max(most);
+        let len = len.min(burst).min(may_go);
+        let odd = len % most;
+        // The end of what was written goes with the rest, if Nagle has nothing against it.
+        let goes = len == unsent && (self.settings.nodelay || self.snd.fin);
+        if odd > 0 && len > most && !goes { len - odd } else { len }
     }
 
     /// Whether `len` bytes, of `most` that a segment takes, may go now.
@@ -177,7 +212,7 @@ impl<P: Payload> Tcb<P> {
 
     /// The SYN.
     fn first(&mut self, now: u64) -> Option<Segment> {
-        if !self.board.sent(self.snd.iss, self.snd.iss + 1, now) {
+        if !self.board.sent(self.snd.iss, self.snd.iss + 1, 1, now) {
             self.timers.start(Timer::Persist, now + AGAIN);
             return None;
         }
@@ -244,7 +279,8 @@ impl<P: Payload> Tcb<P> {
         }
         let window = self.offer();
         self.acknowledging();
-        Segment { seq, ack: self.rcv.nxt, control, window, urgent, options, len }
+        let (ack, gso_size) = (self.rcv.nxt, 0);
+        Segment { seq, ack, control, window, urgent, options, len, gso_size }
     }
 
     /// The window to offer, as it goes into the header.

@@ -115,7 +115,7 @@ mod tests {
 
     fn sent(seq: u32, at: u64, again: bool) -> Sent {
         let (seq, end) = (Seq(seq), Seq(seq + 10));
-        Sent { seq, end, at, again, sacked: false, lost: false }
+        Sent { seq, end, unit: 10, at, again, sacked: false, lost: false }
     }
 
     fn rtt(smallest: u64) -> Rtt {

@@ -244,6 +244,7 @@ impl<P: Payload> Tcb<P> {
             self.duplicates += 1;
             if self.mode == Mode::Open && self.duplicates == DUP_THRESHOLD {
                 let first = self.snd.una;
+                self.board.cut_first();
                 self.board.mark_lost(|s| s.seq == first);
                 self.enter_recovery(now);
             }
@@ -256,6 +257,7 @@ impl<P: Payload> Tcb<P> {
             Mode::Recovery(_) => {
                 // A partial acknowledgment: the next hole is lost too (step 3).
                 let first = self.snd.una;
+                self.board.cut_first();
                 self.board.mark_lost(|s| s.seq == first && !s.again);
                 self.wanted.lost = true;
                 let segments = moved.div_ceil(self.segment_data().max(1));

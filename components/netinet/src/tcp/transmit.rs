@@ -11,15 +11,19 @@ use net::socket::Socket;
 use zerocopy::IntoBytes;
 
 use super::Payload;
-use super::header::{Control, HEADER_LEN, MAX_OPTIONS, Segment, TcpHeader};
+use super::header::{Control, MAX_OPTIONS, Segment, TcpHeader};
 use super::isn::Pair;
-use crate::checksum::{self, Sum};
+use crate::checksum::Sum;
 use crate::component::TCP;
 use crate::ip::output::{self, Send, SendError};
 use crate::wire::ipv4::protocol;
 
 /// Bytes of both headers without options.
 pub(crate) const HEADERS: u32 = 40;
+
+/// The most data in a segment that is cut on its way out: what an IP packet holds beside the longest
+/// headers.
+pub(crate) const GSO_MAX: u16 = u16::MAX - 60 - 60;
 
 impl Payload for Packet {
     fn len(&self) -> usize {
@@ -89,7 +93,7 @@ fn build(
     let mut options = [0; MAX_OPTIONS];
     let options_len = seg.options.emit(&mut options);
     let options = options.get(..options_len).unwrap_or_default();
-    let mut header = TcpHeader::new(pair.local.port(), pair.peer.port(), seg, options_len);
+    let header = TcpHeader::new(pair.local.port(), pair.peer.port(), seg, options_len);
     let mut packet = Packet::new(cx)?;
     // The header first, so that it is in the buffer with room for the others in front.
     packet.append(header.as_bytes())?;
@@ -97,12 +101,7 @@ fn build(
     if let Some((so, offset)) = from.filter(|_| seg.len > 0) {
         so.state(cx).snd.copy_range(offset, seg.len as usize, &mut packet)?;
     }
-    let len = u16::try_from(packet.len()).map_err(|_| NoMemory)?;
-    let pseudo = checksum::pseudo(*pair.local.ip(), *pair.peer.ip(), protocol::TCP, len);
-    header.set_checksum(pseudo, sum_from(&packet, HEADER_LEN));
-    if let Some(front) = packet.head_mut().get_mut(..HEADER_LEN) {
-        front.copy_from_slice(header.as_bytes());
-    }
+    packet.leave_unfinished(seg.gso_size);
     Ok(packet)
 }
 

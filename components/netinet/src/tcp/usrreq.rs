@@ -18,7 +18,7 @@ use net::socket::{
 use super::isn::Pair;
 use super::pcb::{Listen, TcpPcb};
 use super::state::State;
-use super::{Start, Tcb, kernel, listen};
+use super::{Start, Tcb, kernel, listen, transmit};
 use crate::component::TCP;
 use crate::ip::output::source_for;
 use crate::udp::pcbs::{destination, inet, may_have};
@@ -94,6 +94,7 @@ impl TcpPcb {
             mss: kernel::mss_to(cx, *to.ip()),
             room: u32::try_from(self.so.state(cx).rcv.limit()).unwrap_or(u32::MAX),
             clock_offset: secret.clock_offset(&pair),
+            gso_max: transmit::GSO_MAX,
             settings,
         };
         let begun = TcpPcb::begin(cx, &me, pair, Tcb::connect(cx.account(), &start, now));

@@ -35,7 +35,9 @@ pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, mut packet: Packet, ip_len: usize) 
     let Ok((&header, _)) = UdpHeader::parse(head.get(ip_len..).unwrap_or_default(), total) else {
         return counters.bad_length.inc(cx);
     };
-    if !header.has_checksum() {
+    if packet.flags().contains(Flags::CSUM_BLANK) {
+        // It has not left the machine's memory.
+    } else if !header.has_checksum() {
         // RFC 1122 §4.1.3.4: may be taken.
         counters.no_checksum.inc(cx);
     } else if !packet.flags().contains(Flags::LOOPED) && !is_sound(ip, &header, &packet, ip_len) {

@@ -38,7 +38,7 @@ pub fn input(cx: &Cx<'_>, ifp: &KArc<Ifnet>, mut frame: Packet) {
         return;
     }
     frame.pull(HEADER_LEN);
-    frame.set_flags(flags);
+    frame.set_flags(flags | frame.unfinished());
     frame.set_rcvif(Some(ifp.clone()));
     netisr::enqueue(cx, ethertype, frame);
 }

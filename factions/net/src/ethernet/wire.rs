@@ -16,6 +16,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// Length of the header.
 pub const HEADER_LEN: usize = 14;
+/// Length of an 802.1Q tag.
+pub const TAG_LEN: usize = 4;
 
 /// Largest payload of a frame that is not a jumbo frame.
 pub const MTU: usize = 1500;

@@ -243,6 +243,7 @@ pub struct Ifnet {
     mtu: AtomicU32,
     lladdr: AtomicU64,
     tapped: AtomicBool,
+    offload: AtomicBool,
     gone: AtomicBool,
     /// What it did.
     pub counters: IfCounters,
@@ -341,6 +342,17 @@ impl Ifnet {
         self.lladdr.store(u64::from_be_bytes([0, 0, a, b, c, d, e, f]), Ordering::Relaxed);
     }
 
+    /// Whether its driver takes packets that are not finished ([`crate::offload`]).
+    #[inline]
+    pub fn takes_unfinished(&self) -> bool {
+        self.offload.load(Ordering::Relaxed)
+    }
+
+    /// Sets it. For drivers whose frames stay in the machine's memory.
+    pub fn set_takes_unfinished(&self, on: bool) {
+        self.offload.store(on, Ordering::Relaxed);
+    }
+
     /// Whether the interface was destroyed; who still holds it should let go.
     pub fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Relaxed)
@@ -371,6 +383,14 @@ impl Ifnet {
 #[inline]
 pub fn transmit(cx: &Cx<'_>, ifp: &KArc<Ifnet>, frame: Packet) -> Result<(), IfError> {
     ifp.tap(cx, &frame);
+    if !frame.unfinished().is_empty() && !ifp.takes_unfinished() {
+        return crate::offload::finish_frame(cx, frame, &mut |frame| emit(cx, ifp, frame));
+    }
+    emit(cx, ifp, frame)
+}
+
+#[inline]
+fn emit(cx: &Cx<'_>, ifp: &KArc<Ifnet>, frame: Packet) -> Result<(), IfError> {
     let len = frame.len() as u64;
     let sent = ifp.driver.transmit(cx, ifp, frame);
     count(cx, ifp, len, sent)

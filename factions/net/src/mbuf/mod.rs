@@ -51,6 +51,9 @@ bitflags::bitflags! {
         const LINK_MULTICAST = 2;
         /// It never left this kernel: checksums need not be looked at.
         const LOOPED = 4;
+        /// The checksum inside of the IP packet is not filled in, because it has not left the
+        /// machine's memory: [`crate::offload`]. It stays with the packet from kernel to kernel.
+        const CSUM_BLANK = 8;
     }
 }
 
@@ -60,6 +63,8 @@ struct Buf {
     rcvif: Option<KArc<Ifnet>>,
     tail: SmallVec<[Piece; 1]>,
     flags: Flags,
+    /// Bytes of data in each of the segments that the packet stands for; 0: it is one.
+    gso_size: u16,
     /// The data in `bytes`: from `start` to `end`.
     start: u16,
     end: u16,
@@ -105,6 +110,7 @@ impl Packet {
             rcvif: None,
             tail: SmallVec::new(),
             flags: Flags::empty(),
+            gso_size: 0,
             start: HEADROOM as u16,
             end: HEADROOM as u16,
             bytes: [0; BUFFER],
@@ -317,7 +323,8 @@ impl Packet {
     pub fn duplicate(&self, cx: &Cx<'_>) -> Result<Packet, NoMemory> {
         let mut copy = Packet::new(cx)?;
         let (from, to) = (&*self.0, &mut *copy.0);
-        (to.start, to.end, to.flags) = (from.start, from.end, from.flags);
+        (to.start, to.end) = (from.start, from.end);
+        (to.flags, to.gso_size) = (from.flags, from.gso_size);
         to.rcvif.clone_from(&from.rcvif);
         to.bytes = from.bytes;
         for piece in &from.tail {
@@ -430,6 +437,34 @@ impl Packet {
         self.0.flags = flags;
     }
 
+    /// What is left to do before the packet is as it would be on a wire, and nothing else of what
+    /// it knew: what an interface begins with.
+    #[inline]
+    pub fn unfinished(&self) -> Flags {
+        self.0.flags & Flags::CSUM_BLANK
+    }
+
+    /// Bytes of data in each of the TCP segments that the packet stands for; 0: it is one packet.
+    #[inline]
+    pub fn gso_size(&self) -> u16 {
+        self.0.gso_size
+    }
+
+    /// Leaves the checksum of the payload, and cutting it into segments of `gso_size` bytes of data
+    /// (0: it is one), to whoever needs them: [`crate::offload`].
+    #[inline]
+    pub fn leave_unfinished(&mut self, gso_size: u16) {
+        self.0.flags |= Flags::CSUM_BLANK;
+        self.0.gso_size = gso_size;
+    }
+
+    /// The packet is as on a wire.
+    #[inline]
+    pub fn set_finished(&mut self) {
+        self.0.flags -= Flags::CSUM_BLANK;
+        self.0.gso_size = 0;
+    }
+
     /// Hands the packet over to the kernel of `account`, which is charged for it. Where it cannot
     /// be, the packet is dropped. What the packet knew of its old kernel is forgotten.
     #[inline]
@@ -440,7 +475,7 @@ impl Packet {
         b.account.give_back(cost);
         b.account.clone_from(account);
         b.rcvif = None;
-        b.flags = Flags::empty();
+        b.flags &= Flags::CSUM_BLANK;
         Ok(self)
     }
 

@@ -6,7 +6,7 @@
 use core::net::{IpAddr, SocketAddr};
 
 use base::file::uio::Uio;
-use base::{Cx, KVec, Lwp};
+use base::{Cx, Lwp};
 
 use super::file::SocketFile;
 use super::{MsgFlags, Record, SockError, SockFlags};
@@ -19,6 +19,9 @@ const SMALL: usize = BUFFER - HEADROOM;
 /// Bytes of a cluster. A packet is charged for each cluster that it refers to, so the pieces of one
 /// that is fragmented should refer to little beside their own data.
 const CLUSTER: usize = 2048;
+
+/// The same for streams, whose long segments refer to most of each.
+const STREAM_CLUSTER: usize = 16 << 10;
 
 /// The longest part of a stream that is put into the send buffer at once.
 const PART: usize = 64 << 10;
@@ -178,7 +181,8 @@ pub(super) fn send_uio(
         check_message(l, file, len)?;
     }
     let start = uio.position();
-    let sent = gather(l, uio, len).and_then(|packet| file.pcb.send(l, packet, to, flags));
+    let cluster = if file.so.is_stream() { STREAM_CLUSTER } else { CLUSTER };
+    let sent = gather(l, uio, len, cluster).and_then(|packet| file.pcb.send(l, packet, to, flags));
     if let Err(e) = sent {
         uio.rewind(start);
         return Err(e);
@@ -215,19 +219,22 @@ fn stream_room(cx: &Cx<'_>, file: &SocketFile) -> Result<usize, SockError> {
     }
 }
 
-/// A packet of the next `len` bytes.
-fn gather(cx: &Cx<'_>, uio: &mut Uio<'_>, len: usize) -> Result<Packet, SockError> {
+/// A packet of the next `len` bytes, in clusters of `cluster`.
+fn gather(cx: &Cx<'_>, uio: &mut Uio<'_>, len: usize, cluster: usize) -> Result<Packet, SockError> {
     let mut small = [0; SMALL];
     if let Some(small) = small.get_mut(..len) {
         uio.copy_out(small);
         return Ok(Packet::from_slice(cx, small)?);
     }
-    let mut big = KVec::new(cx);
-    big.resize(len, 0)?;
-    uio.copy_out(&mut big);
     let mut packet = Packet::new(cx)?;
-    for part in big.chunks(CLUSTER) {
+    let mut left = len;
+    while left > 0 {
+        let part = uio.take(left.min(cluster));
+        if part.is_empty() {
+            break;
+        }
         packet.append(part)?;
+        left -= part.len();
     }
     Ok(packet)
 }

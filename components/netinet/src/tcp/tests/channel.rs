@@ -63,8 +63,14 @@ pub(super) struct End {
 
 impl End {
     pub(super) fn new(iss: u32, mss: u16, capacity: usize, settings: Settings) -> Self {
-        let start =
-            Start { iss: Seq(iss), mss, room: capacity as u32, clock_offset: iss, settings };
+        let start = Start {
+            iss: Seq(iss),
+            mss,
+            room: capacity as u32,
+            clock_offset: iss,
+            gso_max: 0,
+            settings,
+        };
         Self {
             tcb: Tcb::connect(&Account::standalone(), &start, 0),
             to_send: VecDeque::new(),
@@ -75,6 +81,13 @@ impl End {
             cache: None,
             start,
         }
+    }
+
+    /// One that leaves its segments to be cut by others.
+    pub(super) fn with_gso(mut self, gso_max: u16) -> Self {
+        self.start.gso_max = gso_max;
+        self.tcb = Tcb::connect(&Account::standalone(), &self.start, 0);
+        self
     }
 
     /// One that waits to be connected to; with `limit` 0, by cookies alone.
@@ -201,15 +214,33 @@ pub(super) struct Channel {
     pub(super) dice: Dice,
     pub(super) weather: Weather,
     pub(super) sent: u64,
+    /// Long segments travel whole.
+    pub(super) whole: bool,
 }
 
 impl Channel {
     pub(super) fn new(ends: [End; 2], weather: Weather, seed: u64) -> Self {
         let (in_flight, dice) = (BTreeMap::new(), Dice::new(seed));
-        Self { ends, now: 0, in_flight, count: 0, dice, weather, sent: 0 }
+        Self { ends, now: 0, in_flight, count: 0, dice, weather, sent: 0, whole: false }
     }
 
     fn carry(&mut self, to: usize, seg: Segment, data: Vec<u8>) {
+        let unit = if self.whole { 0 } else { usize::from(seg.gso_size) };
+        if unit == 0 {
+            return self.carry_one(to, seg, data);
+        }
+        assert!(data.len() > unit && !seg.has(Control::SYN | Control::URG));
+        for (n, part) in data.chunks(unit).enumerate() {
+            let mut one = seg;
+            one.seq += (n * unit) as u32;
+            if (n + 1) * unit < data.len() {
+                one.control -= Control::FIN | Control::PSH;
+            }
+            self.carry_one(to, one, part.to_vec());
+        }
+    }
+
+    fn carry_one(&mut self, to: usize, seg: Segment, data: Vec<u8>) {
         self.sent += 1;
         let seg = through_the_wire(&seg, &data);
         let copies = 1 + u64::from(self.dice.chance(self.weather.duplicate));
@@ -290,7 +321,8 @@ fn live(seed: u64) {
         let mss = 200 + dice.below(1300) as u16;
         let capacity = 500 + dice.below(60_000) as usize;
         let settings = Settings { nodelay: dice.chance(500), ..Settings::default() };
-        let mut end = End::new(iss, mss, capacity, settings);
+        let gso_max = if dice.chance(500) { 0 } else { 2000 + dice.below(63_000) as u16 };
+        let mut end = End::new(iss, mss, capacity, settings).with_gso(gso_max);
         // Some peers know less.
         if dice.chance(300) {
             end.tcb.without(dice.chance(500), dice.chance(500));
@@ -312,6 +344,7 @@ fn live(seed: u64) {
     let data = [stream(lens[0], 1), stream(lens[1], 2)];
     let mut written = [0, 0];
     let mut channel = Channel::new(ends, weather, seed ^ 0xabcd);
+    channel.whole = dice.chance(300);
     let mut steps = 0;
     loop {
         for side in 0..2 {

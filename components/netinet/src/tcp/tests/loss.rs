@@ -1,7 +1,8 @@
 //! How losses are repaired, in time: what each mechanism is there for.
 
+use super::super::Settings;
 use super::super::rto::MS;
-use super::channel::{Channel, Weather, pair, transfer};
+use super::channel::{Channel, End, Weather, pair, transfer};
 
 const CALM: Weather = Weather { loss: 0, duplicate: 0, reorder: 0, delay: 20 * MS, jitter: 0 };
 
@@ -39,6 +40,25 @@ fn rfc8985_a_percent_of_loss_costs_no_timeouts() {
     assert!(took < 12_000, "{took} ms");
     let resent = channel.ends[0].tcb.info().resent;
     assert!(resent < 60, "{resent} sent again, of {sent}");
+}
+
+/// How long two transfers take, the second one with losses; and what was sent again.
+fn good_and_bad(gso_max: u16, whole: bool) -> (u64, u64, u64, u32) {
+    let end = |iss| End::new(iss, 1460, 1 << 20, Settings::default()).with_gso(gso_max);
+    let mut channel = Channel::new([end(1000), end(5000)], CALM, 4);
+    channel.whole = whole;
+    let good = transfer(&mut channel, 1_000_000);
+    assert!(channel.ends.iter().all(|e| e.tcb.info().resent == 1), "calm: nothing sent twice");
+    channel.weather.loss = 10;
+    let (bad, sent) = sent_for(&mut channel, 3_000_000);
+    (good, bad, sent, channel.ends[0].tcb.info().resent)
+}
+
+#[test]
+fn segments_that_others_cut_are_repaired_as_if_they_had_been_sent_cut() {
+    assert_eq!(good_and_bad(65_000, false), good_and_bad(0, false));
+    let (_, took, sent, _) = good_and_bad(65_000, true);
+    assert!(took < 12_000 && sent < 2500, "{took} ms, {sent} segments and acknowledgments");
 }
 
 #[test]

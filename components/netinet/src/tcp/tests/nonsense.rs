@@ -48,7 +48,10 @@ fn segment(dice: &mut Dice, end: &End) -> (Segment, Vec<u8>) {
     let len = if dice.chance(500) { 0 } else { dice.below(3000) as u32 };
     let window = if dice.chance(300) { dice.below(3) as u16 } else { dice.next() as u16 };
     let urgent = dice.next() as u16;
-    (Segment { seq, ack, control, window, urgent, options, len }, vec![7; len as usize])
+    (
+        Segment { seq, ack, control, window, urgent, options, len, gso_size: 0 },
+        vec![7; len as usize],
+    )
 }
 
 fn attack(seed: u64) {

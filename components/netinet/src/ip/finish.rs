@@ -1,0 +1,263 @@
+//! Finishing packets that leave the machine's memory: checksums are filled in, and segments that
+//! stand for several are cut.
+//!
+//! Locking: none. Sources: RFC 768, RFC 9293 §3.1 (checksums); RFC 6864 §4 (identification);
+//! NetBSD netinet/in_offload.c (ip_undefer_csum, tcp4_segment).
+
+use base::{Cx, NoMemory};
+use net::ifnet::IfError;
+use net::offload::{Emit, part};
+use net::{EtherType, Packet, offload};
+use zerocopy::{FromBytes, IntoBytes};
+
+use crate::checksum;
+use crate::tcp::header::{self as tcp, Control, TcpHeader};
+use crate::tcp::sum_from;
+use crate::wire::ipv4::{Ipv4Header, MIN_HEADER_LEN, protocol};
+use crate::wire::udp;
+
+/// Finishes a packet whose IP header begins at `at` ([`net::offload::Finish`]).
+pub(crate) fn finish(
+    cx: &Cx<'_>,
+    mut packet: Packet,
+    at: usize,
+    emit: Emit<'_>,
+) -> Result<(), IfError> {
+    let gso_size = usize::from(packet.gso_size());
+    let header = ip_header(&mut packet, at).ok_or(IfError::Invalid)?;
+    let payload_at = at + header.header_len();
+    if header.protocol == protocol::TCP && gso_size > 0 {
+        let header_len = tcp_header_len(&mut packet, payload_at).ok_or(IfError::Invalid)?;
+        let data_at = payload_at + header_len;
+        if packet.len().saturating_sub(data_at) > gso_size {
+            return cut(cx, &packet, at, (&header, data_at), gso_size, emit);
+        }
+    }
+    fill_in(&mut packet, payload_at, &header).ok_or(IfError::Invalid)?;
+    packet.set_finished();
+    emit(packet)
+}
+
+/// The longest packet that one of ours becomes: what must fit a link.
+#[inline]
+pub(crate) fn longest(packet: &Packet) -> usize {
+    if packet.gso_size() == 0 { packet.len() } else { longest_segment(packet) }
+}
+
+fn longest_segment(packet: &Packet) -> usize {
+    let head = packet.head();
+    let front = Ipv4Header::read_from_prefix(head).ok().and_then(|(header, _)| {
+        let ip = header.header_len();
+        let offset = head.get(ip + 12)?;
+        Some(ip + usize::from(offset >> 4) * 4)
+    });
+    // Headers that are not together cannot be ours.
+    front.map_or(packet.len(), |n| packet.len().min(n + usize::from(packet.gso_size())))
+}
+
+/// Finishes a packet that begins with its IP header, and passes on what comes of it.
+pub(crate) fn finish_bare(cx: &Cx<'_>, packet: Packet, emit: Emit<'_>) -> Result<(), IfError> {
+    offload::finish(cx, EtherType::IPV4, packet, 0, emit)
+}
+
+fn ip_header(packet: &mut Packet, at: usize) -> Option<Ipv4Header> {
+    let head = packet.pullup(at + MIN_HEADER_LEN)?;
+    let (header, _) = Ipv4Header::read_from_prefix(head.get(at..)?).ok()?;
+    packet.pullup(at + header.header_len())?;
+    Some(header)
+}
+
+fn tcp_header_len(packet: &mut Packet, at: usize) -> Option<usize> {
+    let len = usize::from(packet.pullup(at + tcp::HEADER_LEN)?.get(at + 12)? >> 4) * 4;
+    packet.pullup(at + len.max(tcp::HEADER_LEN))?;
+    Some(len)
+}
+
+/// Fills in the checksum of a payload that begins at `at`.
+fn fill_in(packet: &mut Packet, at: usize, header: &Ipv4Header) -> Option<()> {
+    let (field, zero_is_none) = match header.protocol {
+        protocol::TCP => (at + 16, false),
+        protocol::UDP => (at + 6, true),
+        _ => return None,
+    };
+    packet.pullup((at + udp::HEADER_LEN).max(field + 2))?.get_mut(field..field + 2)?.fill(0);
+    let len = u16::try_from(packet.len().checked_sub(at)?).ok()?;
+    let mut sum = checksum::pseudo(header.src(), header.dst(), header.protocol, len);
+    sum.append(sum_from(packet, at));
+    let sum = match sum.checksum() {
+        0 if zero_is_none => 0xffff,
+        sum => sum,
+    };
+    packet.head_mut().get_mut(field..field + 2)?.copy_from_slice(&sum.to_be_bytes());
+    Some(())
+}
+
+/// Cuts a TCP segment into several. All headers are contiguous.
+fn cut(
+    cx: &Cx<'_>,
+    whole: &Packet,
+    at: usize,
+    (header, data_at): (&Ipv4Header, usize),
+    gso_size: usize,
+    emit: Emit<'_>,
+) -> Result<(), IfError> {
+    let front = whole.head().get(..data_at).ok_or(IfError::Invalid)?;
+    let data_len = whole.len() - data_at;
+    for (n, start) in (0..data_len).step_by(gso_size).enumerate() {
+        let len = gso_size.min(data_len - start);
+        let place = Place { n, start, is_last: start + len == data_len };
+        let mut segment = part(cx, front, whole, data_at + start, len)?;
+        adjust(&mut segment, at, header, &place).ok_or(NoMemory)?;
+        fill_in(&mut segment, at + header.header_len(), header).ok_or(IfError::Invalid)?;
+        emit(segment)?;
+    }
+    Ok(())
+}
+
+/// Which of the segments one is.
+struct Place {
+    n: usize,
+    start: usize,
+    is_last: bool,
+}
+
+/// Makes the copied headers those of their segment.
+fn adjust(segment: &mut Packet, at: usize, header: &Ipv4Header, place: &Place) -> Option<()> {
+    let total = u16::try_from(segment.len() - at).ok()?;
+    let mut ip = *header;
+    ip.set_total_len(total);
+    ip.set_id(header.id().wrapping_add(place.n as u16));
+    let (front, options) =
+        segment.head_mut().get_mut(at..)?.split_at_mut_checked(MIN_HEADER_LEN)?;
+    let (options, rest) = options.split_at_mut_checked(header.header_len() - MIN_HEADER_LEN)?;
+    ip.set_checksum(options);
+    front.copy_from_slice(ip.as_bytes());
+    let (tcp, _) = TcpHeader::mut_from_prefix(rest).ok()?;
+    tcp.advance(place.start as u32);
+    if !place.is_last {
+        tcp.clear(Control::FIN | Control::PSH);
+    }
+    if place.n > 0 {
+        // RFC 3168 §6.1.2: the window was reduced once.
+        tcp.clear(Control::CWR);
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::{Ipv4Addr, SocketAddrV4};
+
+    use super::*;
+    use crate::tcp::header::Segment;
+    use crate::tcp::seq::Seq;
+
+    base::kernel!(BARE = [net, crate]);
+
+    fn with_kernel(f: impl FnOnce(&Cx<'_>)) {
+        let kernel = base::Kernel::boot(sim::Sim::seeded(1), &BARE).unwrap();
+        kernel.enter(|l| f(l)).unwrap();
+    }
+
+    const FROM: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+    const TO: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+
+    /// A segment of `len` bytes of data, with headers, behind `link` bytes.
+    fn unfinished(cx: &Cx<'_>, link: usize, len: usize, gso_size: u16) -> Packet {
+        let control = Control::ACK | Control::FIN | Control::PSH | Control::CWR;
+        let seg = Segment { seq: Seq(u32::MAX - 5), control, ..Segment::default() };
+        let (from, to) = (SocketAddrV4::new(FROM, 1), SocketAddrV4::new(TO, 2));
+        let header = TcpHeader::new(from.port(), to.port(), &seg, 0);
+        let total = (MIN_HEADER_LEN + tcp::HEADER_LEN + len) as u16;
+        let mut ip = Ipv4Header::new(FROM, TO, protocol::TCP, 64, total);
+        ip.set_id(u16::MAX);
+        ip.set_checksum(&[]);
+        let mut packet = Packet::from_slice(cx, &vec![0xee; link]).unwrap();
+        packet.append(ip.as_bytes()).unwrap();
+        packet.append(header.as_bytes()).unwrap();
+        let data: Vec<u8> = (0..len).map(|i| i as u8).collect();
+        data.chunks(300).for_each(|part| packet.append(part).unwrap());
+        packet.leave_unfinished(gso_size);
+        packet
+    }
+
+    fn finished(cx: &Cx<'_>, packet: Packet, at: usize) -> Result<Vec<Packet>, IfError> {
+        let mut packets = Vec::new();
+        finish(cx, packet, at, &mut |packet| {
+            packets.push(packet);
+            Ok(())
+        })?;
+        Ok(packets)
+    }
+
+    fn is_right(packet: &Packet, link: usize) -> bool {
+        let mut bytes = vec![0; packet.len()];
+        assert!(packet.copy_to(0, &mut bytes));
+        let ip = Ipv4Header::parse(&bytes[link..], bytes.len() - link).unwrap();
+        let len = ip.payload_len() as u16;
+        let mut sum = checksum::pseudo(FROM, TO, protocol::TCP, len);
+        sum.append(sum_from(packet, link + MIN_HEADER_LEN));
+        ip.total_len == bytes.len() - link && sum.is_valid()
+    }
+
+    #[test]
+    fn a_long_segment_becomes_many_that_say_the_same() {
+        with_kernel(|cx| {
+            for (link, len, gso) in [(14, 4000, 1000_u16), (18, 4001, 999), (0, 65_000, 1448)] {
+                let whole = unfinished(cx, link, len, gso);
+                let packets = finished(cx, whole, link).unwrap();
+                assert_eq!(packets.len(), len.div_ceil(gso.into()));
+                let mut at = 0;
+                for (n, packet) in packets.iter().enumerate() {
+                    assert!(is_right(packet, link) && packet.unfinished().is_empty());
+                    let front = link + MIN_HEADER_LEN;
+                    let mut head = vec![0; front + tcp::HEADER_LEN];
+                    assert!(packet.copy_to(0, &mut head));
+                    let ip = Ipv4Header::read_from_prefix(&head[link..]).unwrap().0;
+                    assert_eq!(ip.id(), u16::MAX.wrapping_add(n as u16));
+                    let header = TcpHeader::parse(&head[front..], packet.len()).unwrap().0;
+                    let seg = header.segment(&[], 0);
+                    assert_eq!(seg.seq, Seq(u32::MAX - 5) + at as u32);
+                    let is_last = n + 1 == packets.len();
+                    assert_eq!(seg.has(Control::FIN), is_last);
+                    assert_eq!(seg.has(Control::PSH), is_last);
+                    assert_eq!(seg.has(Control::CWR), n == 0);
+                    let mut data = vec![0; packet.len() - head.len()];
+                    assert!(packet.copy_to(head.len(), &mut data));
+                    assert!(data.iter().enumerate().all(|(i, b)| *b == (at + i) as u8));
+                    assert_eq!(data.len(), usize::from(gso).min(len - at));
+                    at += data.len();
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn a_short_one_gets_its_checksum() {
+        with_kernel(|cx| {
+            let done = finished(cx, unfinished(cx, 14, 90, 1000), 14).unwrap();
+            assert!(is_right(&done[0], 14));
+            assert_eq!((done.len(), done[0].gso_size()), (1, 0));
+        });
+    }
+
+    #[test]
+    fn what_is_none_of_ours_is_refused() {
+        with_kernel(|cx| {
+            for len in 0..40 {
+                let mut packet = Packet::from_slice(cx, &vec![0x4f; len]).unwrap();
+                packet.leave_unfinished(100);
+                assert!(finished(cx, packet, 14).is_err());
+            }
+        });
+    }
+
+    #[test]
+    fn the_mtu_counts_for_what_is_sent() {
+        with_kernel(|cx| {
+            assert_eq!(longest(&unfinished(cx, 0, 4000, 1000)), 1040);
+            assert_eq!(longest(&unfinished(cx, 0, 400, 1000)), 440);
+            assert_eq!(longest(&unfinished(cx, 0, 4000, 0)), 4040);
+        });
+    }
+}
