@@ -51,6 +51,16 @@ enum Command {
     /// Measure from inside a network namespace; for `bench`
     #[command(hide = true)]
     NetnsProbe,
+    /// Send frames as fast as a network interface takes them; for `bench`
+    #[command(hide = true)]
+    PacketFeed {
+        /// The interface
+        interface: String,
+        /// To whom
+        mac: String,
+        /// How long
+        seconds: f64,
+    },
 }
 
 fn main() -> ExitCode {
@@ -58,6 +68,9 @@ fn main() -> ExitCode {
     let result = match &arguments.command {
         // Runs in a network namespace, where there is no workspace to look for.
         Command::NetnsProbe => bench::netns::probe(),
+        Command::PacketFeed { interface, mac, seconds } => {
+            bench::feed::main(interface, mac, *seconds)
+        }
         command => Workspace::find().and_then(|workspace| run_command(&workspace, command)),
     };
     end(result)
@@ -92,7 +105,7 @@ fn run_command(workspace: &Workspace, command: &Command) -> Result<()> {
         Command::Fuzz(arguments) => fuzz::main(workspace, arguments),
         Command::Tidy(arguments) => tidy::main(workspace, arguments),
         Command::Ci(arguments) => ci::main(workspace, arguments),
-        Command::NetnsProbe => Ok(()),
+        Command::NetnsProbe | Command::PacketFeed { .. } => Ok(()),
     }
 }
 

@@ -41,7 +41,7 @@ pub use ping::{Ping, Pinger, ping};
 pub use poll::{Poll, poll};
 pub use raw::RawSocket;
 pub use tcp::{TcpListener, TcpStream};
-pub use udp::UdpSocket;
+pub use udp::{Datagram, UdpSocket};
 
 use std::io;
 

@@ -12,6 +12,7 @@ use net::socket::api::{self, Received};
 use net::socket::options::{SOL_SOCKET, so};
 use net::socket::{MsgFlags, Shutdown, SockType};
 
+use crate::udp::Datagram;
 use crate::{io_error, io_result};
 
 /// The level of IPv4's options.
@@ -87,6 +88,31 @@ impl Socket {
 
     pub(crate) fn recv(&self, buf: &mut [u8], flags: MsgFlags) -> io::Result<Received> {
         self.call(|l, fd| api::recv_from(l, fd, &mut [buf], flags))
+    }
+
+    pub(crate) fn send_many(&self, datagrams: &[&[u8]]) -> io::Result<usize> {
+        self.call(|l, fd| {
+            for (sent, data) in datagrams.iter().enumerate() {
+                if let Err(e) = api::send_to(l, fd, &[data], MsgFlags::empty(), None) {
+                    return if sent == 0 { Err(e) } else { Ok(sent) };
+                }
+            }
+            Ok(datagrams.len())
+        })
+    }
+
+    pub(crate) fn recv_many(&self, datagrams: &mut [Datagram<'_>]) -> io::Result<usize> {
+        self.call(|l, fd| {
+            for (received, datagram) in datagrams.iter_mut().enumerate() {
+                let how = if received == 0 { MsgFlags::empty() } else { MsgFlags::DONTWAIT };
+                match api::recv_from(l, fd, &mut [&mut *datagram.buf], how) {
+                    Ok(got) => (datagram.len, datagram.from) = (got.len, got.from),
+                    Err(e) if received == 0 => return Err(e),
+                    Err(_) => return Ok(received),
+                }
+            }
+            Ok(datagrams.len())
+        })
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {

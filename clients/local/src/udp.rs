@@ -13,6 +13,24 @@ use net::socket::{MsgFlags, SockType};
 
 use crate::socket::{Socket, broadcast_methods, read_and_write, socket_methods};
 
+/// Room for a datagram, and what [`UdpSocket::recv_many`] has put into it.
+#[derive(Debug)]
+pub struct Datagram<'a> {
+    /// Where its data goes; what does not fit is lost.
+    pub buf: &'a mut [u8],
+    /// Bytes that were put there.
+    pub len: usize,
+    /// Who sent it.
+    pub from: Option<SocketAddr>,
+}
+
+impl<'a> Datagram<'a> {
+    /// Room that nothing was put into.
+    pub fn new(buf: &'a mut [u8]) -> Self {
+        Datagram { buf, len: 0, from: None }
+    }
+}
+
 /// A UDP socket of a kernel.
 pub struct UdpSocket(Socket);
 
@@ -54,6 +72,18 @@ impl UdpSocket {
     /// Sends a datagram to `to`.
     pub fn send_to(&self, data: &[u8], to: impl ToSocketAddrs) -> io::Result<usize> {
         each(to, |to| self.0.send(data, Some(to)))
+    }
+
+    /// Sends several datagrams to the peer in one call; says how many went. Only if not even the first
+    /// one could go, that is an error (Linux: sendmmsg).
+    pub fn send_many(&self, datagrams: &[&[u8]]) -> io::Result<usize> {
+        self.0.send_many(datagrams)
+    }
+
+    /// Receives as many datagrams as there are, up to one for each buffer, in one call; waits only for
+    /// the first (Linux: recvmmsg with MSG_WAITFORONE). `len` is set in those that were filled.
+    pub fn recv_many(&self, datagrams: &mut [Datagram<'_>]) -> io::Result<usize> {
+        self.0.recv_many(datagrams)
     }
 
     /// Receives a datagram; what does not fit into `buf` is lost.

@@ -28,6 +28,7 @@ mod outside;
 mod parking;
 mod pool;
 mod shared;
+mod spin;
 mod threads;
 mod timers;
 mod watcher;

@@ -1,6 +1,6 @@
 //! Waiting on a word and waking: futexes.
 //!
-//! A thread that is about to sleep first carries what it raised, looking at its word between two
+//! A thread that is about to sleep looks at its word a little longer (`spin`). Before that it carries what it raised, looking at its word between two
 //! guests. A waker spends no system call when nobody of this host sleeps: often the thread that a
 //! kernel wakes is the one that is carrying, and awake. What a visit to a kernel wakes is woken when
 //! the visit is over and the kernel's virtual CPU free.
@@ -16,7 +16,7 @@ use rustix::thread::futex::{self, Flags};
 
 use crate::clock::{now, timespec};
 use crate::shared::Enough;
-use crate::{Linux, lane};
+use crate::{Linux, lane, spin};
 
 /// Counts of the threads that sleep, or are about to, by a hash of their word's address.
 ///
@@ -88,6 +88,10 @@ impl Parking for Linux {
             }
         }
         if word.load(Ordering::Acquire) != expected {
+            return Wakeup::Woken;
+        }
+        if spin::until_changed(word, expected) {
+            word.load(Ordering::Acquire);
             return Wakeup::Woken;
         }
         let blocked = self.blocked.of(word);

@@ -9,13 +9,15 @@ use crate::stats::{quantity, three_digits};
 enum Aim {
     /// The value, at most.
     Value(f64),
+    /// The value, at least.
+    ValueAtLeast(f64),
     /// The ratio, at most.
     Ratio(f64),
     /// The ratio, at least.
     RatioAtLeast(f64),
 }
 
-use Aim::{Ratio, RatioAtLeast, Value};
+use Aim::{Ratio, RatioAtLeast, Value, ValueAtLeast};
 
 const AIMS: &[(&str, Aim)] = &[
     ("boot.base", Value(5e-6)),
@@ -39,6 +41,13 @@ const AIMS: &[(&str, Aim)] = &[
     ("remote.read64k", Ratio(1.5)),
     ("bus.ping", Ratio(3.0)),
     ("cluster.processes.255", Value(0.2)),
+    ("tcp.bulk", RatioAtLeast(2.0)),
+    ("tcp.bus", RatioAtLeast(0.7)),
+    ("tcp.rr", Ratio(0.5)),
+    ("tcp.connect", RatioAtLeast(2.0)),
+    ("forward.pps", ValueAtLeast(2e6)),
+    ("forward.pps", RatioAtLeast(2.0)),
+    ("tcp.idle.bytes", Value(4096.0)),
 ];
 
 impl Aim {
@@ -46,6 +55,7 @@ impl Aim {
     fn is_met(&self, record: &Record) -> Option<bool> {
         match *self {
             Value(most) => record.value.map(|value| value <= most),
+            ValueAtLeast(least) => record.value.map(|value| value >= least),
             Ratio(most) => record.ratio.map(|ratio| ratio <= most),
             RatioAtLeast(least) => record.ratio.map(|ratio| ratio >= least),
         }
@@ -54,6 +64,7 @@ impl Aim {
     fn text(&self, unit: &str) -> String {
         match *self {
             Value(most) => format!("≤ {}", quantity(most, unit)),
+            ValueAtLeast(least) => format!("≥ {}", quantity(least, unit)),
             Ratio(most) => format!("≤ {} ×", three_digits(most)),
             RatioAtLeast(least) => format!("≥ {} ×", three_digits(least)),
         }

@@ -5,7 +5,9 @@
 
 mod cluster;
 mod core;
+pub mod feed;
 mod figures;
+mod net;
 pub mod netns;
 mod record;
 mod remote;
@@ -38,16 +40,20 @@ enum Group {
     Core,
     /// What crosses between processes
     Remote,
+    /// The network stack beside Linux's
+    Net,
 }
 
 /// Measures and prints.
 pub fn main(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    let groups = arguments.group.map_or(vec![Group::Core, Group::Remote], |group| vec![group]);
+    let groups =
+        arguments.group.map_or(vec![Group::Core, Group::Remote, Group::Net], |group| vec![group]);
     let mut records = Vec::new();
     for group in groups {
         records.extend(match group {
             Group::Core => core::run(workspace)?,
             Group::Remote => remote::run(workspace)?,
+            Group::Net => net::run(workspace)?,
         });
     }
     if arguments.json {

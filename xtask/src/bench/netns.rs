@@ -66,7 +66,7 @@ pub fn run(nodes: u32) -> Result<Line> {
 }
 
 /// The options of unshare that work here.
-fn way_in() -> Option<&'static [&'static str]> {
+pub(super) fn way_in() -> Option<&'static [&'static str]> {
     const WAYS: &[&[&str]] =
         &[&["--net", "--mount"], &["--user", "--map-root-user", "--net", "--mount"]];
     let works = |way: &&&[&str]| {

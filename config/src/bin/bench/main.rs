@@ -3,6 +3,7 @@
 //! * `core`: boot and system calls, as the ids of the figure tables.  * `getpid`: the host's system
 //!   call and a kernel's.  * `remote`: what crosses between processes.
 //! * `boot`, `syscall`: the measurements.  * `getpid`: the host's.  * `bus`: a bus in a file.
+//! * `network`: streams and packets.
 //! * `record`: a figure.
 //! * `samples`: batches, in turn, and their medians.
 //!
@@ -12,6 +13,7 @@
 mod boot;
 mod bus;
 mod getpid;
+mod network;
 mod record;
 mod samples;
 mod syscall;
@@ -46,6 +48,9 @@ enum What {
     Getpid,
     /// bus.ping
     Remote,
+    /// A side of what `cargo xtask bench net` measures
+    #[command(subcommand)]
+    Net(network::Net),
     /// The other process of bus.ping
     #[command(hide = true)]
     BusPeer {
@@ -67,6 +72,7 @@ fn main() -> ExitCode {
         What::Core => core(arguments.json),
         What::Getpid => getpid(arguments.json),
         What::Remote => remote(arguments.json),
+        What::Net(what) => network::run(what),
         What::BusPeer { path } => bus::peer(&path).map(|()| String::new()),
         What::Nothing => Ok(String::new()),
     };

@@ -1,0 +1,139 @@
+//! `net`: figures of the network stack, one JSON object each. `cargo xtask bench net` runs them,
+//! beside the same work on the host's stack.
+//!
+//! * [`work`]: what is done with streams.  * [`forward`]: packets through a router.
+//! * [`idle`]: what connections cost that do nothing.
+//!
+//! Locking: none.
+
+mod forward;
+mod idle;
+mod work;
+
+use core::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base::{Host, Kernel};
+use clap::Subcommand;
+use linux::Linux;
+use local::ifconfig;
+use serde_json::json;
+use work::Work;
+
+use crate::ROUTER;
+
+/// What to measure.
+#[derive(Subcommand)]
+pub enum Net {
+    /// TCP between two kernels of this process
+    Stream {
+        /// What to do
+        work: Work,
+    },
+    /// The server's side of it alone
+    Serve {
+        /// What to do
+        work: Work,
+        /// Where
+        addr: SocketAddr,
+        /// With a kernel of this address, on this bus, instead of the host's stack
+        #[arg(long)]
+        bus: Option<PathBuf>,
+    },
+    /// The client's side of it alone
+    Connect {
+        /// What to do
+        work: Work,
+        /// Whereto
+        addr: SocketAddr,
+        /// With a kernel of the address before that, on this bus, instead of the host's stack
+        #[arg(long)]
+        bus: Option<PathBuf>,
+    },
+    /// Packets a second from a kernel through another to a third, all on one processor
+    Forward,
+    /// Bytes for each end of 10,000 idle connections
+    Idle,
+}
+
+/// Measures.
+pub fn run(what: Net) -> Result<String, String> {
+    let told = |e: std::io::Error| e.to_string();
+    let value = match what {
+        Net::Stream { work } => stream(work)?,
+        Net::Serve { work, addr, bus: None } => {
+            let listener = std::net::TcpListener::bind(addr).map_err(told)?;
+            work::serve(work, || listener.accept().map(|(s, _)| s)).map_err(told)?;
+            0.0
+        }
+        Net::Connect { work, addr, bus: None } => {
+            work::client(work, || std::net::TcpStream::connect(addr)).map_err(told)?
+        }
+        Net::Serve { work, addr, bus: Some(bus) } => {
+            let kernel = on_bus(&bus, ip(addr)?)?;
+            let listener = local::TcpListener::bind(&kernel, addr).map_err(told)?;
+            work::serve(work, || listener.accept().map(|(s, _)| s)).map_err(told)?;
+            0.0
+        }
+        Net::Connect { work, addr, bus: Some(bus) } => {
+            let before = Ipv4Addr::from_bits(ip(addr)?.to_bits() - 1);
+            let kernel = on_bus(&bus, before)?;
+            work::client(work, || local::TcpStream::connect(&kernel, addr)).map_err(told)?
+        }
+        Net::Forward => forward::rate()?,
+        Net::Idle => {
+            let idle::Idle { resident, charged, cpu } = idle::measure().map_err(told)?;
+            return Ok(format!(
+                "{}\n",
+                json!({"value": resident, "charged": charged, "cpu_s": cpu})
+            ));
+        }
+    };
+    Ok(format!("{}\n", json!({"value": value})))
+}
+
+fn ip(addr: SocketAddr) -> Result<Ipv4Addr, String> {
+    match addr {
+        SocketAddr::V4(addr) => Ok(*addr.ip()),
+        SocketAddr::V6(_) => Err("an IPv4 address is needed".to_owned()),
+    }
+}
+
+fn on_bus(path: &Path, addr: Ipv4Addr) -> Result<Kernel, String> {
+    let host: Arc<dyn Host> = Linux::builder().io("shmif", shmif_linux::files()).build();
+    node(&host, &path.to_string_lossy(), addr).map_err(|e| e.to_string())
+}
+
+/// A kernel on a bus.
+fn node(host: &Arc<dyn Host>, bus: &str, addr: Ipv4Addr) -> std::io::Result<Kernel> {
+    let kernel = Kernel::boot(host.clone(), &ROUTER).map_err(std::io::Error::other)?;
+    attach(&kernel, "shmif0", bus, addr)?;
+    Ok(kernel)
+}
+
+fn attach(kernel: &Kernel, interface: &str, bus: &str, addr: Ipv4Addr) -> std::io::Result<()> {
+    ifconfig::create(kernel, interface)?;
+    ifconfig::linkstr(kernel, interface, bus)?;
+    ifconfig::inet(kernel, interface, addr, 24)
+}
+
+fn stream(work: Work) -> Result<f64, String> {
+    const HERE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+    const THERE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+    let measure = || -> std::io::Result<f64> {
+        let host: Arc<dyn Host> = Linux::new();
+        let [here, there] = [node(&host, "wire", HERE)?, node(&host, "wire", THERE)?];
+        let addr = SocketAddr::from((THERE, 7));
+        let listener = local::TcpListener::bind(&there, addr)?;
+        std::thread::scope(|scope| {
+            let server = scope.spawn(|| work::serve(work, || listener.accept().map(|(s, _)| s)));
+            let value = work::client(work, || local::TcpStream::connect(&here, addr));
+            // Whoever waits in a kernel that goes away is told.
+            drop(there);
+            drop(server);
+            value
+        })
+    };
+    measure().map_err(|e| e.to_string())
+}

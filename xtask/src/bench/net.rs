@@ -1,0 +1,197 @@
+//! The group `net`: the network stack, beside Linux's over veth pairs.
+//!
+//! Figures come from the program `bench`, in turn with the same work in Linux network namespaces.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use super::netns::way_in;
+use super::{Part, Record, gather};
+use crate::stats::Samples;
+use crate::workspace::Workspace;
+use crate::{kernels, run};
+
+const SCRIPT: &str = include_str!("veth.sh");
+const RUNS: u32 = 5;
+
+/// Measures everything.
+pub fn run(workspace: &Workspace) -> Result<Vec<Record>> {
+    let bench = Bench { program: kernels::program(workspace, "bench")? };
+    let parts: Vec<Part<'_>> = vec![
+        (&["tcp.bulk", "tcp.bus"], Box::new(|| bench.bulk())),
+        (&["tcp.rr"], Box::new(|| bench.rr())),
+        (&["tcp.connect"], Box::new(|| bench.connect())),
+        (&["forward.pps"], Box::new(|| bench.forward())),
+        (&["tcp.idle.bytes"], Box::new(|| bench.idle())),
+    ];
+    Ok(gather(&parts))
+}
+
+/// What `bench net` answers.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Answer {
+    value: f64,
+    #[serde(default)]
+    charged: f64,
+    #[serde(default)]
+    cpu_s: f64,
+}
+
+struct Bench {
+    program: PathBuf,
+}
+
+/// Runs both in turn; the median of each.
+fn in_turn<const N: usize>(sides: [&dyn Fn() -> Result<f64>; N]) -> Result<[f64; N]> {
+    let mut values = [const { Vec::new() }; N];
+    for _ in 0..RUNS {
+        for (side, values) in sides.iter().zip(&mut values) {
+            values.push(side()?);
+        }
+    }
+    let mut medians = [0.0; N];
+    for (median, values) in medians.iter_mut().zip(values) {
+        *median = Samples::new(values).context("no runs")?.median();
+    }
+    Ok(medians)
+}
+
+impl Bench {
+    fn ours(&self, what: &[&str]) -> Result<Answer> {
+        run::json(Command::new(&self.program).arg("net").args(what))
+    }
+
+    /// The same work on Linux's stack, between two namespaces.
+    fn linux(&self, work: &str) -> Result<f64> {
+        let program = quoted(&self.program)?;
+        let serve = format!("{program} net serve {work} 10.0.0.2:7");
+        let connect = format!("{program} net connect {work} 10.0.0.2:7");
+        let text = between_namespaces(&["pair", &serve, &connect])?;
+        let answer: Answer = serde_json::from_str(&text).context("the other side's answer")?;
+        Ok(answer.value)
+    }
+
+    /// Between two processes over a file bus.
+    fn bus(&self) -> Result<f64> {
+        let folder = tempfile::tempdir().context("a folder for the bus")?;
+        let path = folder.path().join("bus");
+        let serve = Command::new(&self.program)
+            .args(["net", "serve", "bulk", "10.0.0.2:7", "--bus"])
+            .arg(&path)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn();
+        let mut serve = serve.context("the server does not start")?;
+        let mut command = Command::new(&self.program);
+        command.args(["net", "connect", "bulk", "10.0.0.2:7", "--bus"]).arg(&path);
+        let answer: Result<Answer> = run::json(&mut command);
+        let _ = serve.kill();
+        let _ = serve.wait();
+        Ok(answer?.value)
+    }
+
+    fn bulk(&self) -> Result<Vec<Record>> {
+        let iperf = has_iperf();
+        let linux = || if iperf { iperf3() } else { self.linux("bulk") };
+        let [ours, bus, theirs] =
+            in_turn([&|| Ok(self.ours(&["stream", "bulk"])?.value), &|| self.bus(), &linux])?;
+        let of = if iperf {
+            "iperf3 over veth between two Linux namespaces"
+        } else {
+            "the same work over veth between two Linux namespaces (no iperf3 here)"
+        };
+        let what = "TCP, two kernels of a process, one connection, 128 KiB writes, bytes a second";
+        let over_bus = "the same between two processes, over a bus in a file";
+        Ok(vec![
+            Record::new("tcp.bulk", what, "B", ours, theirs, of),
+            Record::new("tcp.bus", over_bus, "B", bus, theirs, of),
+        ])
+    }
+
+    fn rr(&self) -> Result<Vec<Record>> {
+        let [ours, theirs] =
+            in_turn([&|| Ok(self.ours(&["stream", "rr"])?.value), &|| self.linux("rr")])?;
+        let what = "TCP, 64 bytes there and back, two kernels of a process, a thread each";
+        Ok(vec![Record::new("tcp.rr", what, "s", ours, theirs, OF)])
+    }
+
+    fn connect(&self) -> Result<Vec<Record>> {
+        let [ours, theirs] =
+            in_turn([&|| Ok(self.ours(&["stream", "connect"])?.value), &|| self.linux("connect")])?;
+        let what = "connections a second: connect, a byte each way, close";
+        Ok(vec![Record::new("tcp.connect", what, "1", ours, theirs, OF)])
+    }
+
+    fn forward(&self) -> Result<Vec<Record>> {
+        let myself = std::env::current_exe().context("this program does not know where it is")?;
+        let feed = format!("taskset -c 0 {} packet-feed $IF $MAC 1", quoted(&myself)?);
+        let linux = || {
+            let text = between_namespaces(&["forward", &feed])?;
+            let (packets, seconds) = text.trim().split_once(' ').context("no counts")?;
+            Ok(packets.parse::<f64>()? / seconds.parse::<f64>()?)
+        };
+        let [ours, theirs] = in_turn([&|| Ok(self.ours(&["forward"])?.value), &linux])?;
+        let what = "packets of 64 bytes a second through a router, three kernels on one processor";
+        let of = "Linux forwarding between veth pairs, fed by AF_PACKET sendmmsg, on one processor";
+        Ok(vec![Record::new("forward.pps", what, "1", ours, theirs, of)])
+    }
+
+    fn idle(&self) -> Result<Vec<Record>> {
+        let answer = self.ours(&["idle"])?;
+        let what = "memory for each end of 10,000 idle connections";
+        let of = "what Linux takes cannot be told apart";
+        Ok(vec![
+            Record::alone("tcp.idle.bytes", what, "B", answer.value, "–", of)
+                .with("charged_bytes", answer.charged)
+                .with("cpu_s", answer.cpu_s),
+        ])
+    }
+}
+
+const OF: &str = "the same over veth between two Linux namespaces";
+
+fn quoted(path: &Path) -> Result<String> {
+    let text = path.to_str().context("a path is not UTF-8")?;
+    if text.contains('\'') {
+        bail!("{text} has a quote in it");
+    }
+    Ok(format!("'{text}'"))
+}
+
+fn has_iperf() -> bool {
+    let mut command = Command::new("iperf3");
+    command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn iperf3() -> Result<f64> {
+    let text = between_namespaces(&[
+        "pair",
+        "iperf3 -s -B 10.0.0.2",
+        // It says on the standard output, too, that nobody listens yet.
+        "iperf3 -c 10.0.0.2 -l 128K -t 1 -J > /run/iperf && cat /run/iperf",
+    ])?;
+    let answer: serde_json::Value = serde_json::from_str(&text).context("iperf3's answer")?;
+    let bits = answer.pointer("/end/sum_received/bits_per_second").and_then(|v| v.as_f64());
+    Ok(bits.context("iperf3 has no figure")? / 8.0)
+}
+
+fn between_namespaces(arguments: &[&str]) -> Result<String> {
+    let entry = way_in().context(
+        "network namespaces cannot be made here (needs unshare, ip, and root or user namespaces)",
+    )?;
+    let output = Command::new("unshare")
+        .args(entry)
+        .args(["sh", "-c", SCRIPT, "sh"])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .context("unshare does not start")?;
+    if !output.status.success() {
+        bail!("between namespaces: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    String::from_utf8(output.stdout).context("an answer that is not text")
+}
