@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use base::Account;
 
 use super::Payload;
+use super::autotune::Reading;
 use super::board::Board;
 use super::congestion::{Algorithm, Congestion};
 use super::header::{Control, Segment};
@@ -158,6 +159,9 @@ pub(super) struct Receiving<P> {
     pub(super) urgent: Option<Seq>,
     /// Nobody will read any more.
     pub(super) deaf: bool,
+    pub(super) reading: Option<Reading>,
+    /// A round trip, as far as who receives can tell.
+    pub(super) rtt: Option<u64>,
     pub(super) reassembly: Reassembly<P>,
 }
 
@@ -274,6 +278,8 @@ impl<P: Payload> Tcb<P> {
                 offered: mss,
                 urgent: None,
                 deaf: false,
+                reading: None,
+                rtt: None,
                 reassembly: Reassembly::new(account),
             },
             board: Board::new(account),

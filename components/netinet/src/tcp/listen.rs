@@ -103,7 +103,12 @@ fn connect(
     let so = kmem::arc(cx, Socket::new(cx, listener.so.proto(), listener.so.protocol()))?;
     let from = listener.so.state(cx);
     let (snd, rcv, linger) = (from.snd.limit(), from.rcv.limit(), from.linger);
-    let flags = from.flags & (SockFlags::KEEPALIVE | SockFlags::OOBINLINE | SockFlags::DONTROUTE);
+    let inherited = SockFlags::KEEPALIVE
+        | SockFlags::OOBINLINE
+        | SockFlags::DONTROUTE
+        | SockFlags::SNDBUF_SET
+        | SockFlags::RCVBUF_SET;
+    let flags = from.flags & inherited;
     drop(from);
     let mut state = so.state(cx);
     state.snd.set_limit(snd);

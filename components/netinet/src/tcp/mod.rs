@@ -10,7 +10,7 @@
 //!
 //! Its parts: [`seq`], [`header`], [`options`]; [`state`], [`timers`]; [`board`] is what is on its way,
 //! [`rto`] and [`rack`] find what was lost, [`congestion`] says how much may be on its way;
-//! [`reassembly`] is what came out of order. [`syncache`] is what a listening socket does before
+//! `autotune` says how large buffers should be; [`reassembly`] is what came out of order. [`syncache`] is what a listening socket does before
 //! there is a connection, [`isn`] where its numbers begin.
 //!
 //! The shell around it: `kernel` is TCP's state, `tables` who has which port and which connection,
@@ -24,6 +24,7 @@
 //! Sources: RFC 9293, 1122 §4.2, 7323, 2018, 2883, 6675, 8985, 6298, 5681, 6582, 6928, 9438, 5961,
 //! 6093, 6191, 6528, 4987.
 
+mod autotune;
 pub mod board;
 pub mod congestion;
 mod control;

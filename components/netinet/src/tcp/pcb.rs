@@ -53,6 +53,12 @@ pub(crate) struct Listen {
     pub(crate) queue: KDeque<KArc<TcpPcb>>,
 }
 
+/// The largest buffer that nobody has asked for, in bytes: not much of what the kernel may have.
+fn tuned_max(cx: &Cx<'_>) -> usize {
+    const MOST: u64 = 4 << 20;
+    usize::try_from((cx.account().limit() / 32).min(MOST)).unwrap_or(0)
+}
+
 /// What becomes of a pcb after something was done with it.
 #[derive(PartialEq, Eq)]
 enum Next {
@@ -139,6 +145,21 @@ impl TcpPcb {
         Some(result)
     }
 
+    /// The receive buffer grows with what is read.
+    pub(crate) fn tune_receive(&self, cx: &Cx<'_>, tcb: &mut Tcb<Packet>, now: u64) {
+        let mut state = self.so.state(cx);
+        if state.flags.contains(SockFlags::RCVBUF_SET) {
+            return;
+        }
+        let held = u32::try_from(state.rcv.len()).unwrap_or(u32::MAX);
+        let Some(wanted) = tcb.wanted_receive_buffer(held, now) else { return };
+        let limit = state.rcv.limit();
+        state.rcv.set_limit((wanted as usize).min(tuned_max(cx)).max(limit));
+        drop(state);
+        let (room, all) = self.room(cx);
+        tcb.set_room(room, all);
+    }
+
     fn room(&self, cx: &Cx<'_>) -> (u32, u32) {
         let state = self.so.state(cx);
         let words = (u32::try_from(state.rcv.room()), u32::try_from(state.rcv.limit()));
@@ -153,6 +174,11 @@ impl TcpPcb {
         if freed > 0 {
             let mut state = self.so.state(cx);
             state.snd.pull(freed as usize);
+            let wanted = tcb.wanted_send_buffer() as usize;
+            let limit = state.snd.limit();
+            if wanted > limit && !state.flags.contains(SockFlags::SNDBUF_SET) {
+                state.snd.set_limit(wanted.min(tuned_max(cx)).max(limit));
+            }
             // A writer that was let in for a few bytes would be back at once.
             if state.snd.room() * 3 >= state.snd.limit() {
                 wake |= Events::OUT;

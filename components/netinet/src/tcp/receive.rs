@@ -44,6 +44,7 @@ impl<P: Payload> Tcb<P> {
             return;
         }
         self.rcv.nxt += seg.len;
+        self.echoed(seg, now);
         let mut ended = fin;
         while let Some((piece, last)) = self.rcv.reassembly.next(self.rcv.nxt) {
             let len = piece.len() as u32;

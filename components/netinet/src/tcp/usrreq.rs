@@ -266,7 +266,10 @@ impl UsrReqs for TcpPcb {
     }
 
     fn received(&self, cx: &Cx<'_>) {
-        self.run(cx, |tcb, _| (tcb.read_more(), None));
+        self.run(cx, |tcb, now| {
+            self.tune_receive(cx, tcb, now);
+            (tcb.read_more(), None)
+        });
     }
 
     fn options_changed(&self, cx: &Cx<'_>) {

@@ -101,6 +101,10 @@ pub fn socket(
     }
     let number = if protocol == 0 { proto.protocol.unwrap_or(0) } else { protocol };
     let (so, pcb) = super::attach(l, proto, number)?;
+    if !l.proc().is_root(l) {
+        // Buffers that grow by themselves grow beyond what others may ask for.
+        so.state(l).flags |= SockFlags::SNDBUF_SET | SockFlags::RCVBUF_SET;
+    }
     install(l, so, pcb, open)
 }
 

@@ -66,6 +66,10 @@ bitflags! {
         const CLOSED = 0x800;
         /// A connection is being made.
         const CONNECTING = 0x1000;
+        /// Somebody has said how much it sends at most (SO_SNDBUF), or it may not be more.
+        const SNDBUF_SET = 0x2000;
+        /// The same for what it receives (SO_RCVBUF).
+        const RCVBUF_SET = 0x4000;
     }
 }
 

@@ -73,8 +73,12 @@ pub fn set(
         so::RCVBUF | so::SNDBUF => {
             let limit = usize::try_from(int(value)?).map_err(|_| SockError::Invalid)?.min(most);
             let mut state = socket.state(cx);
-            let buffer = if name == so::RCVBUF { &mut state.rcv } else { &mut state.snd };
+            let (buffer, flag) = match name {
+                so::RCVBUF => (&mut state.rcv, SockFlags::RCVBUF_SET),
+                _ => (&mut state.snd, SockFlags::SNDBUF_SET),
+            };
             buffer.set_limit(limit);
+            state.flags |= flag;
         }
         so::RCVTIMEO | so::RCVTIMEO_NEW => socket.state(cx).rcvtimeo = timeval(value)?,
         so::SNDTIMEO | so::SNDTIMEO_NEW => socket.state(cx).sndtimeo = timeval(value)?,

@@ -59,6 +59,8 @@ pub(super) struct End {
     /// It listens, and has no connection yet.
     cache: Option<SynCache>,
     start: Start,
+    /// Its receive buffer grows to this.
+    pub(super) tuned_to: usize,
 }
 
 impl End {
@@ -80,6 +82,7 @@ impl End {
             seen: Event::empty(),
             cache: None,
             start,
+            tuned_to: 0,
         }
     }
 
@@ -160,9 +163,12 @@ impl End {
         reply
     }
 
-    pub(super) fn read_some(&mut self, n: usize) {
+    pub(super) fn read_some(&mut self, n: usize, now: u64) {
         let n = n.min(self.waiting.len());
         self.read.extend(self.waiting.drain(..n));
+        if let Some(wanted) = self.tcb.wanted_receive_buffer(self.waiting.len() as u32, now) {
+            self.capacity = self.capacity.max((wanted as usize).min(self.tuned_to));
+        }
         let (room, all) = self.room();
         self.tcb.set_room(room, all);
         self.tcb.read_more();
@@ -360,7 +366,7 @@ fn live(seed: u64) {
                 end.tcb.close();
             }
             if dice.chance(700) {
-                end.read_some(dice.below(20_000) as usize);
+                end.read_some(dice.below(20_000) as usize, channel.now);
             }
         }
         let over = channel.ends.iter().all(|e| e.tcb.state() == State::Closed);
@@ -372,7 +378,7 @@ fn live(seed: u64) {
     }
     for side in 0..2 {
         let end = &mut channel.ends[side];
-        end.read_some(usize::MAX);
+        end.read_some(usize::MAX, channel.now);
         assert_eq!(
             end.tcb.failure(),
             None,
@@ -420,7 +426,8 @@ pub(super) fn transfer(channel: &mut Channel, len: usize) -> u64 {
             written += n;
         }
         assert!(channel.step());
-        channel.ends[1].read_some(usize::MAX);
+        let now = channel.now;
+        channel.ends[1].read_some(usize::MAX, now);
     }
     assert!(channel.ends[1].read[before..] == data[..]);
     channel.now - start

@@ -42,6 +42,19 @@ fn rfc8985_a_percent_of_loss_costs_no_timeouts() {
     assert!(resent < 60, "{resent} sent again, of {sent}");
 }
 
+#[test]
+fn buffers_grow_until_they_are_not_what_is_waited_for() {
+    let took = |tuned_to| {
+        let mut channel = pair(CALM, 1, 60_000);
+        channel.ends[1].tuned_to = tuned_to;
+        transfer(&mut channel, 4_000_000) / MS
+    };
+    let (fixed, tuned) = (took(0), took(2 << 20));
+    // 60 kB in each round trip of 40 ms.
+    assert!(fixed > 2500, "{fixed} ms");
+    assert!(tuned < 900, "{tuned} ms");
+}
+
 /// How long two transfers take, the second one with losses; and what was sent again.
 fn good_and_bad(gso_max: u16, whole: bool) -> (u64, u64, u64, u32) {
     let end = |iss| End::new(iss, 1460, 1 << 20, Settings::default()).with_gso(gso_max);

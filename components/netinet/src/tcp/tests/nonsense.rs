@@ -69,7 +69,7 @@ fn attack(seed: u64) {
             0 if end.tcb.can_write() && end.unsent() < 100_000 => {
                 end.write(&vec![1; dice.below(9000) as usize]);
             }
-            1 => end.read_some(dice.below(30_000) as usize),
+            1 => end.read_some(dice.below(30_000) as usize, now),
             2 if dice.chance(50) => end.tcb.close(),
             3 if dice.chance(50) => end.tcb.deafen(now),
             4 if dice.chance(200) => end.tcb.narrow(dice.below(1600) as u32),

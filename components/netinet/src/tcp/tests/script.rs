@@ -115,7 +115,7 @@ impl Script {
         }
         match verb {
             "write" => self.end.write(&vec![b'y'; int(words) as usize]),
-            "read" => self.end.read_some(int(words) as usize),
+            "read" => self.end.read_some(int(words) as usize, self.now),
             "close" => self.end.tcb.close(),
             "abort" => self.end.tcb.abort(),
             "deafen" => self.end.tcb.deafen(self.now),
