@@ -15,6 +15,7 @@ use super::rack::Rack;
 use super::reassembly::Reassembly;
 use super::rto::{MS, Rtt, SECOND};
 use super::seq::Seq;
+use super::settings::Settings;
 use super::state::{Event, Failure, State};
 use super::timers::{Timer, Timers};
 
@@ -25,40 +26,6 @@ pub const OUR_SCALE: u8 = 7;
 /// How long TIME-WAIT lasts, and how long a FIN is waited for that nobody would read.
 /// DIFFERS from RFC 9293 §3.4.2 (four minutes): one, as NetBSD and Linux have it.
 pub const LINGER: u64 = 60 * SECOND;
-
-/// What a user may set.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Settings {
-    /// TCP_NODELAY: small segments do not wait for acknowledgments.
-    pub nodelay: bool,
-    /// SO_KEEPALIVE.
-    pub keepalive: bool,
-    /// TCP_KEEPIDLE, in nanoseconds.
-    pub keep_idle: u64,
-    /// TCP_KEEPINTVL, in nanoseconds.
-    pub keep_interval: u64,
-    /// TCP_KEEPCNT.
-    pub keep_count: u8,
-    /// TCP_USER_TIMEOUT, in nanoseconds.
-    pub user_timeout: Option<u64>,
-    /// TCP_MAXSEG: the largest segment either way.
-    pub max_segment: Option<u16>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            nodelay: false,
-            keepalive: false,
-            // RFC 9293 §3.8.4: two hours at least, unless set.
-            keep_idle: 7200 * SECOND,
-            keep_interval: 75 * SECOND,
-            keep_count: 9,
-            user_timeout: None,
-            max_segment: None,
-        }
-    }
-}
 
 /// What a new connection begins with.
 #[derive(Clone, Copy, Debug)]

@@ -4,8 +4,9 @@
 //! (keepalive), §3.8.6.1 (probes); RFC 2018 §8.
 
 use super::congestion::Congestion;
-use super::control::{Mode, Settings};
+use super::control::Mode;
 use super::rto::SECOND;
+use super::settings::Settings;
 use super::state::{Failure, State};
 use super::timers::Timer;
 use super::{Payload, Tcb};

@@ -40,6 +40,7 @@ mod receive;
 mod recovery;
 pub mod rto;
 pub mod seq;
+mod settings;
 pub mod state;
 pub mod syncache;
 pub mod timers;
@@ -56,9 +57,10 @@ pub(crate) mod usrreq;
 #[cfg(test)]
 mod tests;
 
-pub use control::{Agreed, Info, Settings, Start, Tcb};
+pub use control::{Agreed, Info, Start, Tcb};
 pub(crate) use deliver::{error, input as input_packet};
 pub use input::reset_for;
+pub use settings::Settings;
 pub(crate) use transmit::sum_from;
 
 /// Data of a segment.

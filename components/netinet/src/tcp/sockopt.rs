@@ -7,9 +7,10 @@ use net::socket::SockError;
 use net::socket::options::{int, put_int};
 
 use super::congestion::Algorithm;
-use super::control::{DEFAULT_MSS, Info, Settings};
+use super::control::{DEFAULT_MSS, Info};
 use super::pcb::TcpPcb;
 use super::rto::{MS, SECOND};
+use super::settings::Settings;
 
 /// The level.
 pub(crate) const IPPROTO_TCP: i32 = 6;
