@@ -6,13 +6,14 @@
 //!
 //! Locking: none. Sources: none.
 
+use std::num::NonZeroU16;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use base::WallTime;
 use net::MacAddr;
 use shmif::bus::layout::{PAGE, SLOT};
-use shmif::bus::record::FRAME_MAX;
-use shmif::bus::{Map, Next, Receiver, Sender, Station, member};
+use shmif::bus::record::{FRAME_MAX, Left};
+use shmif::bus::{Map, Next, Outgoing, Receiver, Sender, Station, member};
 use shmif_linux::dump::Dump;
 
 const SLOTS: usize = 3;
@@ -88,7 +89,9 @@ pub fn run(input: &[u8]) {
                 let dst = if kind % 2 == 0 { MacAddr::BROADCAST } else { mac(1 - n) };
                 let (len, at) = (at % 2000, WallTime::default());
                 let frame = vec![*a; len];
-                let _ = members[n].0.send(&map, dst, len, at, [&frame[..]].into_iter());
+                let left = NonZeroU16::new((*b).into()).map_or(Left::Checksum, Left::Segments);
+                let what = Outgoing { len, at, left };
+                let _ = members[n].0.send(&map, dst, &what, [&frame[..]].into_iter());
             }
             _ => drain(&map, &mut members[n].1, &mut buffer),
         }

@@ -54,7 +54,7 @@ impl Shmif {
         let old = self.connection.lock(l).take();
         if let Some(old) = old {
             ifp.change_flags(IfFlags::empty(), IfFlags::RUNNING);
-            ifp.set_takes_unfinished(false);
+            ifp.set_unfinished_max(0);
             old.backend.leave(l);
         }
     }

@@ -8,6 +8,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::num::NonZeroU16;
 
 use base::lock::{IntrMutex, Rank};
 use base::sched::line::{self, Line};
@@ -19,7 +20,8 @@ use net::ifnet::{IfError, IfFlags, Ifnet};
 use net::mbuf::Packet;
 
 use crate::backend::Backend;
-use crate::bus::{self, Next, Receiver, SendError, Sender, Station};
+use crate::bus::record::Left;
+use crate::bus::{self, Next, Outgoing, Receiver, SendError, Sender, Station};
 use crate::host::{self, Bell, BusFiles, FileError, Seat};
 
 /// What the host's half holds for a member: descriptor, map, places in lists.
@@ -27,6 +29,9 @@ const COST: usize = 512;
 
 /// Room for a frame of Ethernet's usual length; it grows to what comes.
 const USUAL: usize = 1514;
+
+/// The longest frame of several segments: a ring holds eight.
+const UNFINISHED_MAX: u32 = 16 << 10;
 
 /// A member's connection.
 struct Membership {
@@ -80,6 +85,7 @@ pub(crate) fn join(
     let line = Line::establish(l, inner.clone())?;
     let line = inner.line.call_once(|| line);
     inner.announce();
+    ifp.set_unfinished_max(UNFINISHED_MAX);
     #[expect(clippy::disallowed_methods, reason = "charged with the membership")]
     let bell = Arc::new(Raise(line.clone()));
     if let Err(e) = inner.seat.listen(bell) {
@@ -96,7 +102,8 @@ impl Backend for Membership {
         };
         let seat = &self.inner.seat;
         let at = cx.host().wall();
-        let sent = self.sender.lock(cx).send(&seat.map(), dst, frame.len(), at, frame.segments());
+        let what = Outgoing { len: frame.len(), at, left: left_undone(&frame) };
+        let sent = self.sender.lock(cx).send(&seat.map(), dst, &what, frame.segments());
         if seat.is_broken() {
             return Err(IfError::Broken);
         }
@@ -150,7 +157,15 @@ impl Inner {
             match next {
                 Next::Frame(record) => {
                     let frame = buffer.get(..record.len).unwrap_or_default();
-                    return Packet::from_slice(cx, frame).map_or(Took::Dropped, Took::Frame);
+                    let Ok(mut packet) = Packet::from_slice(cx, frame) else {
+                        return Took::Dropped;
+                    };
+                    match record.left {
+                        Left::Nothing => {}
+                        Left::Checksum => packet.leave_unfinished(0),
+                        Left::Segments(size) => packet.leave_unfinished(size.get()),
+                    }
+                    return Took::Frame(packet);
                 }
                 // At most to the longest frame.
                 Next::Longer(len) => {
@@ -206,6 +221,14 @@ struct Raise(Line);
 impl Bell for Raise {
     fn ring(&self, proof: &Offcpu) -> bool {
         self.0.raise_outside(proof)
+    }
+}
+
+fn left_undone(frame: &Packet) -> Left {
+    match NonZeroU16::new(frame.gso_size()) {
+        _ if frame.unfinished().is_empty() => Left::Nothing,
+        None => Left::Checksum,
+        Some(size) => Left::Segments(size),
     }
 }
 

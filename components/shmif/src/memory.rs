@@ -71,7 +71,7 @@ pub(crate) fn join(
     membership.port.set_line(line);
     membership.port.refresh(ifp);
     // All members are in this process's memory.
-    ifp.set_takes_unfinished(true);
+    ifp.set_unfinished_max(u32::MAX);
     membership.bus.members.write().push(membership.port.clone());
     Ok(membership)
 }

@@ -2,8 +2,9 @@
 //!
 //! Between kernels of one machine nothing flips a bit, so nobody fills in the checksum of what is
 //! inside of an IP packet; and a TCP segment of up to 64 KiB travels whole, through routers too. An
-//! interface whose driver takes such packets says so ([`crate::Ifnet::takes_unfinished`]). On the way out of
-//! any other, [`finish_frame`] asks the protocol to do what it has left undone.
+//! interface whose driver takes such packets says up to which length
+//! ([`crate::Ifnet::unfinished_max`]). On the way out of any other, `finish_frame` asks the protocol
+//! to do what it has left undone.
 //!
 //! The MTU counts for what the packet will be cut into.
 //!
@@ -19,27 +20,22 @@ use crate::mbuf::Packet;
 /// Takes finished packets, in order.
 pub type Emit<'a> = &'a mut dyn FnMut(Packet) -> Result<(), IfError>;
 
-/// Finishes a packet whose protocol header begins at a place, and gives what comes of it to another.
-/// The bytes in front are repeated in each.
-pub type Finish = fn(&Cx<'_>, packet: Packet, at: usize, emit: Emit<'_>) -> Result<(), IfError>;
+/// Finishes a packet whose protocol header begins at `at`, and gives what comes of it to another. The
+/// bytes in front are repeated in each. Packets of up to `most` bytes may stay unfinished.
+pub type Finish =
+    fn(&Cx<'_>, packet: Packet, at: usize, most: usize, emit: Emit<'_>) -> Result<(), IfError>;
 
 /// Finishes an Ethernet frame. One that no protocol knows how to is dropped.
 #[cold]
-pub(crate) fn finish_frame(cx: &Cx<'_>, mut frame: Packet, emit: Emit<'_>) -> Result<(), IfError> {
-    let (ethertype, at) = payload(&mut frame).ok_or(IfError::Invalid)?;
-    finish(cx, ethertype, frame, at, emit)
-}
-
-/// Finishes a packet of the protocol `ethertype`, whose header begins at `at`.
-pub fn finish(
+pub(crate) fn finish_frame(
     cx: &Cx<'_>,
-    ethertype: EtherType,
-    packet: Packet,
-    at: usize,
+    mut frame: Packet,
+    most: usize,
     emit: Emit<'_>,
 ) -> Result<(), IfError> {
+    let (ethertype, at) = payload(&mut frame).ok_or(IfError::Invalid)?;
     let finish = cx.get(&NET).link_proto(ethertype).and_then(|proto| proto.finish);
-    finish.ok_or(IfError::Invalid)?(cx, packet, at, emit)
+    finish.ok_or(IfError::Invalid)?(cx, frame, at, most, emit)
 }
 
 /// What a frame carries, and where that begins.

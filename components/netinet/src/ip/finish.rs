@@ -5,9 +5,9 @@
 //! NetBSD netinet/in_offload.c (ip_undefer_csum, tcp4_segment).
 
 use base::{Cx, NoMemory};
+use net::Packet;
 use net::ifnet::IfError;
 use net::offload::{Emit, part};
-use net::{EtherType, Packet, offload};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::checksum;
@@ -21,6 +21,7 @@ pub(crate) fn finish(
     cx: &Cx<'_>,
     mut packet: Packet,
     at: usize,
+    most: usize,
     emit: Emit<'_>,
 ) -> Result<(), IfError> {
     let gso_size = usize::from(packet.gso_size());
@@ -30,7 +31,8 @@ pub(crate) fn finish(
         let header_len = tcp_header_len(&mut packet, payload_at).ok_or(IfError::Invalid)?;
         let data_at = payload_at + header_len;
         if packet.len().saturating_sub(data_at) > gso_size {
-            return cut(cx, &packet, at, (&header, data_at), gso_size, emit);
+            let parts = Parts { at, header, data_at, gso_size, most };
+            return parts.cut(cx, &packet, emit);
         }
     }
     fill_in(&mut packet, payload_at, &header).ok_or(IfError::Invalid)?;
@@ -57,7 +59,7 @@ fn longest_segment(packet: &Packet) -> usize {
 
 /// Finishes a packet that begins with its IP header, and passes on what comes of it.
 pub(crate) fn finish_bare(cx: &Cx<'_>, packet: Packet, emit: Emit<'_>) -> Result<(), IfError> {
-    offload::finish(cx, EtherType::IPV4, packet, 0, emit)
+    finish(cx, packet, 0, 0, emit)
 }
 
 fn ip_header(packet: &mut Packet, at: usize) -> Option<Ipv4Header> {
@@ -92,26 +94,40 @@ fn fill_in(packet: &mut Packet, at: usize, header: &Ipv4Header) -> Option<()> {
     Some(())
 }
 
-/// Cuts a TCP segment into several. All headers are contiguous.
-fn cut(
-    cx: &Cx<'_>,
-    whole: &Packet,
+/// How a TCP segment is cut. All its headers are contiguous.
+struct Parts {
+    /// Where the IP header begins, and the data.
     at: usize,
-    (header, data_at): (&Ipv4Header, usize),
+    data_at: usize,
+    header: Ipv4Header,
     gso_size: usize,
-    emit: Emit<'_>,
-) -> Result<(), IfError> {
-    let front = whole.head().get(..data_at).ok_or(IfError::Invalid)?;
-    let data_len = whole.len() - data_at;
-    for (n, start) in (0..data_len).step_by(gso_size).enumerate() {
-        let len = gso_size.min(data_len - start);
-        let place = Place { n, start, is_last: start + len == data_len };
-        let mut segment = part(cx, front, whole, data_at + start, len)?;
-        adjust(&mut segment, at, header, &place).ok_or(NoMemory)?;
-        fill_in(&mut segment, at + header.header_len(), header).ok_or(IfError::Invalid)?;
-        emit(segment)?;
+    /// The longest packet that may stay unfinished.
+    most: usize,
+}
+
+impl Parts {
+    fn cut(&self, cx: &Cx<'_>, whole: &Packet, emit: Emit<'_>) -> Result<(), IfError> {
+        let Parts { at, data_at, gso_size, .. } = *self;
+        let front = whole.head().get(..data_at).ok_or(IfError::Invalid)?;
+        let data_len = whole.len() - data_at;
+        // As many segments at once as may stay together.
+        let together = self.most.saturating_sub(data_at) / gso_size * gso_size;
+        let step = together.max(gso_size);
+        for start in (0..data_len).step_by(step) {
+            let len = step.min(data_len - start);
+            let place = Place { n: start / gso_size, start, is_last: start + len == data_len };
+            let mut segment = part(cx, front, whole, data_at + start, len)?;
+            adjust(&mut segment, at, &self.header, &place).ok_or(NoMemory)?;
+            if together > 0 {
+                segment.leave_unfinished(if len > gso_size { gso_size as u16 } else { 0 });
+            } else {
+                let payload_at = at + self.header.header_len();
+                fill_in(&mut segment, payload_at, &self.header).ok_or(IfError::Invalid)?;
+            }
+            emit(segment)?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Which of the segments one is.
@@ -182,8 +198,12 @@ mod tests {
     }
 
     fn finished(cx: &Cx<'_>, packet: Packet, at: usize) -> Result<Vec<Packet>, IfError> {
+        cut_to(cx, packet, at, 0)
+    }
+
+    fn cut_to(cx: &Cx<'_>, packet: Packet, at: usize, most: usize) -> Result<Vec<Packet>, IfError> {
         let mut packets = Vec::new();
-        finish(cx, packet, at, &mut |packet| {
+        finish(cx, packet, at, most, &mut |packet| {
             packets.push(packet);
             Ok(())
         })?;
@@ -229,6 +249,23 @@ mod tests {
                     at += data.len();
                 }
             }
+        });
+    }
+
+    #[test]
+    fn as_much_as_may_stays_together() {
+        with_kernel(|cx| {
+            let front = 14 + MIN_HEADER_LEN + tcp::HEADER_LEN;
+            let packets = cut_to(cx, unfinished(cx, 14, 10_500, 1000), 14, front + 4999).unwrap();
+            let facts: Vec<_> = packets.iter().map(|p| (p.len() - front, p.gso_size())).collect();
+            assert_eq!(facts, [(4000, 1000), (4000, 1000), (2500, 1000)]);
+            assert!(packets.iter().all(|p| !p.unfinished().is_empty()));
+            // Cut again, they are what they would have been at once.
+            let again = |p| finished(cx, p, 14).unwrap();
+            let twice: Vec<Packet> = packets.into_iter().flat_map(again).collect();
+            let once = finished(cx, unfinished(cx, 14, 10_500, 1000), 14).unwrap();
+            let bytes = |p: &Packet| p.segments().flatten().copied().collect::<Vec<u8>>();
+            assert!(twice.iter().map(bytes).eq(once.iter().map(bytes)));
         });
     }
 

@@ -240,7 +240,7 @@ fn dumpbus_says_what_is_wrong() {
     std::fs::write(&path, &bytes).unwrap();
     fails("version 9");
     // A file that was cut shows what is left.
-    bytes[8] = 1;
+    bytes[8] = 2;
     std::fs::write(&path, &bytes[..20_000]).unwrap();
     assert!(dumpbus(&[bus]).status.success());
     assert!(text(&dumpbus(&["--help"]).stdout).contains("Examples:"));

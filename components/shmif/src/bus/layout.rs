@@ -15,7 +15,7 @@ use base::atomic::{AtomicU32, AtomicU64, Ordering};
 /// "shmifbus", as bytes in the file on a little-endian machine.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"shmifbus");
 /// The version of the format.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 /// Members that a bus can have; a bit of a word is a member.
 pub const SLOTS: usize = 64;

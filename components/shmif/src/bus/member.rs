@@ -20,7 +20,7 @@ use base::atomic::{Ordering, fence};
 use net::MacAddr;
 
 use super::layout::{Map, SLOTS, Slot};
-use super::record::Record;
+use super::record::{Left, Record};
 use super::ring::{Cursor, Next, Writer};
 use super::station::Station;
 
@@ -49,6 +49,17 @@ struct From {
     cursor: Cursor,
     /// What the writer had sent us when we joined, and what we took since.
     accounted: u64,
+}
+
+/// What [`Sender::send`] must know of a frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing {
+    /// Bytes in all pieces.
+    pub len: usize,
+    /// The time of day.
+    pub at: WallTime,
+    /// What is not as it would be on a wire.
+    pub left: Left,
 }
 
 /// What [`Sender::send`] came to.
@@ -119,13 +130,12 @@ fn others<'a>(map: &Map<'a>, me: usize) -> impl Iterator<Item = (usize, Slot<'a>
 }
 
 impl Sender {
-    /// Sends a frame to `dst`, given in pieces of `len` bytes in all, at the time `at`.
+    /// Sends a frame to `dst`, given in pieces.
     pub fn send<'b>(
         &mut self,
         map: &Map<'_>,
         dst: MacAddr,
-        len: usize,
-        at: WallTime,
+        what: &Outgoing,
         frame: impl Iterator<Item = &'b [u8]>,
     ) -> Result<Sent, SendError> {
         let mine = self.slot(map)?;
@@ -133,10 +143,11 @@ impl Sender {
             |slot: &Slot<'_>| Station::from_word(slot.station().load(Ordering::Relaxed)).wants(dst);
         let takers = others(map, self.me).filter(|(_, slot)| wants(slot));
         let record = Record {
-            len,
+            len: what.len,
+            left: what.left,
             sequence: 0,
-            seconds: u64::try_from(at.seconds).unwrap_or(0),
-            nanoseconds: at.nanoseconds,
+            seconds: u64::try_from(what.at.seconds).unwrap_or(0),
+            nanoseconds: what.at.nanoseconds,
             generation: self.generation as u32,
             targets: takers.fold(0, |bits, (n, _)| bits | bit(n)),
         };

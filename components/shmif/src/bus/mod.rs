@@ -20,7 +20,7 @@ pub mod station;
 
 pub use base::WallTime;
 pub use layout::Map;
-pub use member::{Receiver, SendError, Sender, Sent};
+pub use member::{Outgoing, Receiver, SendError, Sender, Sent};
 pub use record::Record;
 pub use ring::Next;
 pub use station::Station;

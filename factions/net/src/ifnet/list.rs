@@ -95,7 +95,7 @@ pub(crate) fn attach(
             mtu: AtomicU32::new(mtu),
             lladdr: AtomicU64::new(0),
             tapped: AtomicBool::new(false),
-            offload: AtomicBool::new(false),
+            unfinished_max: AtomicU32::new(0),
             gone: AtomicBool::new(false),
             counters: IfCounters::default(),
             addrs: IntrMutex::new(cx, Rank::Ifaddrs, KVec::new(cx)),

@@ -243,7 +243,7 @@ pub struct Ifnet {
     mtu: AtomicU32,
     lladdr: AtomicU64,
     tapped: AtomicBool,
-    offload: AtomicBool,
+    unfinished_max: AtomicU32,
     gone: AtomicBool,
     /// What it did.
     pub counters: IfCounters,
@@ -342,15 +342,15 @@ impl Ifnet {
         self.lladdr.store(u64::from_be_bytes([0, 0, a, b, c, d, e, f]), Ordering::Relaxed);
     }
 
-    /// Whether its driver takes packets that are not finished ([`crate::offload`]).
+    /// The longest packet that its driver takes unfinished, in bytes ([`crate::offload`]); 0: none.
     #[inline]
-    pub fn takes_unfinished(&self) -> bool {
-        self.offload.load(Ordering::Relaxed)
+    pub fn unfinished_max(&self) -> usize {
+        self.unfinished_max.load(Ordering::Relaxed) as usize
     }
 
     /// Sets it. For drivers whose frames stay in the machine's memory.
-    pub fn set_takes_unfinished(&self, on: bool) {
-        self.offload.store(on, Ordering::Relaxed);
+    pub fn set_unfinished_max(&self, bytes: u32) {
+        self.unfinished_max.store(bytes, Ordering::Relaxed);
     }
 
     /// Whether the interface was destroyed; who still holds it should let go.
@@ -383,8 +383,9 @@ impl Ifnet {
 #[inline]
 pub fn transmit(cx: &Cx<'_>, ifp: &KArc<Ifnet>, frame: Packet) -> Result<(), IfError> {
     ifp.tap(cx, &frame);
-    if !frame.unfinished().is_empty() && !ifp.takes_unfinished() {
-        return crate::offload::finish_frame(cx, frame, &mut |frame| emit(cx, ifp, frame));
+    if !frame.unfinished().is_empty() && frame.len() > ifp.unfinished_max() {
+        let most = ifp.unfinished_max();
+        return crate::offload::finish_frame(cx, frame, most, &mut |frame| emit(cx, ifp, frame));
     }
     emit(cx, ifp, frame)
 }

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use net::MacAddr;
-use shmif::bus::{Next, Receiver, SendError, Sender, Station, member};
+use shmif::bus::record::Left;
+use shmif::bus::{Next, Outgoing, Receiver, SendError, Sender, Station, member};
 use shmif::host::{Bell, BusFiles, FileError, Offcpu, Seat};
 
 /// Long enough for a machine that does other things as well.
@@ -96,7 +97,8 @@ impl Peer {
         let at = base_time(at);
         let pieces = [&frame[..6], &frame[6..]].into_iter();
         let mut sender = self.sender.lock().unwrap();
-        let sent = sender.send(&self.seat.map(), dst, frame.len(), at, pieces)?;
+        let what = Outgoing { len: frame.len(), at, left: Left::Nothing };
+        let sent = sender.send(&self.seat.map(), dst, &what, pieces)?;
         self.seat.wake(sent.wake);
         Ok(())
     }

@@ -38,7 +38,8 @@ impl Memory {
 
     fn send(&self, sender: &mut Sender, dst: MacAddr, frame: &[u8]) -> Result<Sent, SendError> {
         let at = WallTime { seconds: 3, nanoseconds: 4 };
-        sender.send(&self.map(), dst, frame.len(), at, [frame].into_iter())
+        let what = Outgoing { len: frame.len(), at, left: Left::Nothing };
+        sender.send(&self.map(), dst, &what, [frame].into_iter())
     }
 
     /// What a receiver has: frames, and how many it lost.
