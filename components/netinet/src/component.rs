@@ -206,6 +206,15 @@ base::sysctl! {
             _ => Err(Errno::Invalid),
         }),
     };
+    static ECN = Node {
+        name: "net.inet.tcp.ecn",
+        doc: "congestion marks: 0 never, 1 ask for them, 2 if the other side asks",
+        get: |cx| Some(Value::Int(cx.try_get(&TCP)?.ecn().into())),
+        set: Some(|cx, value| match value {
+            Value::Int(n @ 0..=2) => { cx.get(&TCP).set_ecn(n as u32); Ok(()) }
+            _ => Err(Errno::Invalid),
+        }),
+    };
     static ERRPPS = Node {
         name: "net.inet.icmp.errppslimit", doc: "ICMP errors sent a second, at most; -1: no limit",
         get: |cx| Some(Value::Int(cx.try_get(&INET)?.error_rate())),

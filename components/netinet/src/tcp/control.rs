@@ -10,6 +10,7 @@ use super::Payload;
 use super::autotune::Reading;
 use super::board::Board;
 use super::congestion::{Algorithm, Congestion};
+use super::ecn::{self, Ecn};
 use super::header::{Control, Segment};
 use super::rack::Rack;
 use super::reassembly::Reassembly;
@@ -41,6 +42,8 @@ pub struct Start {
     /// The most data that a segment may hold which is cut on its way out, or not at all: 0 if none
     /// is cut.
     pub gso_max: u16,
+    /// Whether to ask for congestion marks (RFC 3168).
+    pub ecn: bool,
     /// What the user has set.
     pub settings: Settings,
 }
@@ -60,6 +63,8 @@ pub struct Agreed {
     pub sack: bool,
     /// The peer's clock, if both have timestamps.
     pub timestamp: Option<u32>,
+    /// Both know of congestion marks.
+    pub ecn: bool,
 }
 
 impl Agreed {
@@ -72,6 +77,7 @@ impl Agreed {
             scale: syn.options.scale,
             sack: syn.options.sack_permitted,
             timestamp: syn.options.timestamps.map(|(value, _)| value),
+            ecn: ecn::is_asked_by(syn),
         }
     }
 }
@@ -189,6 +195,7 @@ pub struct Tcb<P> {
     pub(super) duplicates: u32,
     pub(super) stamps: Stamps,
     pub(super) sack: bool,
+    pub(super) ecn: Ecn,
     pub(super) timers: Timers,
     pub(super) wanted: Wanted,
     pub(super) reset: Option<Segment>,
@@ -258,6 +265,7 @@ impl<P: Payload> Tcb<P> {
             duplicates: 0,
             stamps: Stamps { on: true, offset: start.clock_offset, recent: 0, recent_at: now },
             sack: true,
+            ecn: Ecn::new(start.ecn),
             timers: Timers::new(),
             wanted: Wanted::default(),
             reset: None,
@@ -286,6 +294,7 @@ impl<P: Payload> Tcb<P> {
         let next = start.iss + 1;
         (tcb.snd.una, tcb.snd.nxt) = (next, next);
         tcb.snd.wl2 = next;
+        tcb.ecn.on = agreed.ecn;
         // The SYN-ACK offered what a SYN can say.
         tcb.rcv.edge = tcb.rcv.nxt + start.room.min(u16::MAX.into());
         tcb.established(now);

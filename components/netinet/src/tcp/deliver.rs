@@ -15,7 +15,7 @@ use super::header::{Control, HEADER_LEN, Segment, TcpHeader};
 use super::isn::Pair;
 use super::seq::Seq;
 use super::state::State;
-use super::{listen, reset_for, transmit};
+use super::{ecn, listen, reset_for, transmit};
 use crate::checksum;
 use crate::component::TCP;
 use crate::icmp::{ErrorKind, QuotedFacts};
@@ -57,7 +57,9 @@ fn parse(packet: &mut Packet, ip: &Facts, ip_len: usize) -> Option<(Pair, Segmen
         local: SocketAddrV4::new(ip.dst, header.dst_port()),
         peer: SocketAddrV4::new(ip.src, header.src_port()),
     };
-    Some((pair, header.segment(options, total - len), ip_len + len))
+    let mut seg = header.segment(options, total - len);
+    seg.ecn = ip.tos & ecn::MASK;
+    Some((pair, seg, ip_len + len))
 }
 
 fn is_sound(ip: &Facts, packet: &Packet, ip_len: usize) -> bool {

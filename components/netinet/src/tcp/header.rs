@@ -36,9 +36,9 @@ bitflags! {
         const ACK = 0x10;
         /// The urgent pointer counts.
         const URG = 0x20;
-        /// Congestion was experienced (RFC 3168); not used.
+        /// Congestion was experienced (RFC 3168).
         const ECE = 0x40;
-        /// The congestion window was reduced; not used.
+        /// The congestion window was reduced.
         const CWR = 0x80;
     }
 }
@@ -79,6 +79,8 @@ pub struct Segment {
     pub len: u32,
     /// On the way out: what of the data goes into each packet, if it is more than one; else 0.
     pub gso_size: u16,
+    /// The congestion bits of its IP header (RFC 3168 §5).
+    pub ecn: u8,
 }
 
 impl Segment {
@@ -144,6 +146,7 @@ impl TcpHeader {
             options: Options::parse(options),
             len: u32::try_from(len).unwrap_or(u32::MAX),
             gso_size: 0,
+            ecn: 0,
         }
     }
 

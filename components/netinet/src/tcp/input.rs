@@ -73,6 +73,7 @@ impl<P: Payload> Tcb<P> {
             self.wanted.lost = true;
             return None;
         }
+        self.agree_on_marks(seg);
         self.acknowledged_syn(seg.ack, now);
         self.snd.wl2 = seg.ack;
         self.established(now);
@@ -164,6 +165,9 @@ impl<P: Payload> Tcb<P> {
                 self.rcv.urgent = Some(end);
                 self.events |= Event::URGENT;
             }
+        }
+        if seg.len > 0 {
+            self.see_mark(&seg);
         }
         // Seventh and eighth, data and FIN.
         self.take_data(&seg, data, now, deliver);

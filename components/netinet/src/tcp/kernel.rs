@@ -69,6 +69,7 @@ pub(crate) struct Tcp {
     // ---- settings ----
     sendspace: AtomicU32,
     recvspace: AtomicU32,
+    ecn: AtomicU32,
     // ---- counters ----
     pub(crate) counters: TcpCounters,
     // ---- locked ----
@@ -92,6 +93,7 @@ pub(crate) fn attach(l: &mut Lwp<'_>) -> Result<(), Errno> {
     let tcp = Tcp {
         sendspace: AtomicU32::new(DEFAULT_LIMIT as u32),
         recvspace: AtomicU32::new(DEFAULT_LIMIT as u32),
+        ecn: AtomicU32::new(2),
         counters: TcpCounters::default(),
         tables: Tables::new(l),
         timer: Callout::new(l, kmem::arc(l, Handshakes)?)?,
@@ -112,6 +114,16 @@ impl Tcp {
     /// Limits of new sockets' buffers: to send, to receive.
     pub(crate) fn spaces(&self) -> (u32, u32) {
         (self.sendspace.load(Ordering::Relaxed), self.recvspace.load(Ordering::Relaxed))
+    }
+
+    /// Congestion marks: 0 never, 1 asked for, 2 where the other side asks (Linux: tcp_ecn).
+    pub(crate) fn ecn(&self) -> u32 {
+        self.ecn.load(Ordering::Relaxed)
+    }
+
+    /// Sets it.
+    pub(crate) fn set_ecn(&self, how: u32) {
+        self.ecn.store(how, Ordering::Relaxed);
     }
 
     /// Sets the first.

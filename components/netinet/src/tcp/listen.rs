@@ -46,7 +46,7 @@ pub(crate) fn input(cx: &Cx<'_>, pair: &Pair, seg: &Segment, data: Packet, floor
             return tcp.counters.listen_full.inc(cx);
         }
         let window = u16::try_from(listener.so.state(cx).rcv.limit()).unwrap_or(u16::MAX);
-        let offer = Offer { mss: listener.mss(cx, pair), window };
+        let offer = Offer { mss: listener.mss(cx, pair), window, ecn: tcp.ecn() != 0 };
         let before = inner.halves.cookies();
         let answer = inner.halves.syn(&secret, pair, seg, offer, floor, now);
         if inner.halves.cookies() > before {
@@ -131,6 +131,7 @@ fn connect(
         room: u32::try_from(rcv).unwrap_or(u32::MAX),
         clock_offset,
         gso_max: transmit::GSO_MAX,
+        ecn: false,
         settings,
     };
     let tcb = Tcb::accepted(cx.account(), &start, &done.agreed, cx.now().nanos());

@@ -9,7 +9,7 @@
 //!   what came of it.
 //!
 //! Its parts: [`seq`], [`header`], [`options`]; [`state`], [`timers`]; [`board`] is what is on its way,
-//! [`rto`] and [`rack`] find what was lost, [`congestion`] says how much may be on its way;
+//! [`rto`] and [`rack`] find what was lost, [`congestion`] says how much may be on its way, [`ecn`] hears of routers that are full;
 //! `autotune` says how large buffers should be; [`reassembly`] is what came out of order. [`syncache`] is what a listening socket does before
 //! there is a connection, [`isn`] where its numbers begin.
 //!
@@ -22,12 +22,13 @@
 //!
 //! Locking: none in the core; the shell has `Rank::Pcbs`, then `Rank::Connection`, `Rank::Socket`.
 //! Sources: RFC 9293, 1122 §4.2, 7323, 2018, 2883, 6675, 8985, 6298, 5681, 6582, 6928, 9438, 5961,
-//! 6093, 6191, 6528, 4987.
+//! 6093, 6191, 6528, 4987, 3168.
 
 mod autotune;
 pub mod board;
 pub mod congestion;
 mod control;
+pub mod ecn;
 mod expire;
 pub mod header;
 mod input;

@@ -166,6 +166,7 @@ impl<P: Payload> Tcb<P> {
         }
         let options = self.options(now);
         let mut seg = self.segment(seq, end, options);
+        self.invite_marks(&mut seg);
         if len > most {
             seg.gso_size = u16::try_from(most).unwrap_or(u16::MAX);
         }
@@ -239,6 +240,9 @@ impl<P: Payload> Tcb<P> {
 
     fn syn(&mut self, options: Options) -> Segment {
         let mut control = Control::SYN;
+        if self.state == State::SynSent {
+            control |= self.ask_for_marks(self.resent > 0);
+        }
         if self.state != State::SynSent {
             control |= Control::ACK;
             self.acknowledging();
@@ -269,7 +273,7 @@ impl<P: Payload> Tcb<P> {
     fn segment(&mut self, seq: Seq, end: Seq, options: Options) -> Segment {
         let fin = end.gt(self.snd.end);
         let len = end.after(seq) - u32::from(fin && end.gt(seq));
-        let mut control = Control::ACK;
+        let mut control = Control::ACK | self.echo();
         control.set(Control::FIN, fin && end.gt(seq));
         control.set(Control::PSH, len > 0 && seq + len == self.snd.end);
         let mut urgent = 0;
@@ -279,8 +283,8 @@ impl<P: Payload> Tcb<P> {
         }
         let window = self.offer();
         self.acknowledging();
-        let (ack, gso_size) = (self.rcv.nxt, 0);
-        Segment { seq, ack, control, window, urgent, options, len, gso_size }
+        let ack = self.rcv.nxt;
+        Segment { seq, ack, control, window, urgent, options, len, ..Segment::default() }
     }
 
     /// The window to offer, as it goes into the header.

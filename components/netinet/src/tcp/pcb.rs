@@ -19,7 +19,7 @@ use net::socket::{SockError, SockFlags, Socket};
 use super::header::Segment;
 use super::isn::Pair;
 use super::state::{Event, Failure, State};
-use super::{Settings, Tcb, transmit};
+use super::{Settings, Tcb, ecn, transmit};
 use crate::component::TCP;
 use crate::ip::output::SendError;
 use crate::udp::ip_options::IpOptions;
@@ -224,6 +224,7 @@ impl TcpPcb {
         let how = crate::ip::output::Send { dont_fragment: true, broadcast_ok: false, ..how };
         while let Some(seg) = tcb.poll(now) {
             let offset = seg.seq.after(tcb.data_start()) as usize;
+            let how = crate::ip::output::Send { tos: how.tos & !ecn::MASK | seg.ecn, ..how };
             match transmit::send(cx, pair, &seg, Some((&self.so, offset)), &how) {
                 Ok(()) => {}
                 Err(SendError::TooBig { mtu }) => tcb.narrow(mtu),

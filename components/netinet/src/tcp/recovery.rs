@@ -88,6 +88,7 @@ impl<P: Payload> Tcb<P> {
         }
         let repairing = matches!(self.mode, Mode::Recovery(_));
         self.leave_recovery();
+        self.hear_of_marks(seg, flight, now);
         if self.sack {
             self.end_probe(ack, duplicate, now);
             self.find_losses(now);

@@ -36,6 +36,8 @@ pub struct Offer {
     pub mss: u16,
     /// The window.
     pub window: u16,
+    /// Whether this side knows of congestion marks.
+    pub ecn: bool,
 }
 
 /// Half a connection.
@@ -127,7 +129,8 @@ impl SynCache {
             }
             self.halves.swap_remove(at);
         }
-        let agreed = Agreed::of(syn);
+        let mut agreed = Agreed::of(syn);
+        agreed.ecn &= offer.ecn;
         let iss = secret.iss(pair, now);
         let iss = floor.map_or(iss, |f| iss.max(f));
         let half =
@@ -138,7 +141,7 @@ impl SynCache {
         self.cookies += 1;
         self.cookies_until = now + 2 * COOKIE_LIFE;
         let iss = cookie(secret, pair, &agreed, now);
-        let agreed = Agreed { scale: None, sack: false, timestamp: None, ..agreed };
+        let agreed = Agreed { scale: None, sack: false, timestamp: None, ecn: false, ..agreed };
         Half { iss, agreed, ..half }.answer(secret, now)
     }
 
@@ -215,10 +218,11 @@ impl Half {
     /// SYN and ACK.
     fn answer(&self, secret: &Secret, now: u64) -> Segment {
         let clock = ((now / MS) as u32).wrapping_add(secret.clock_offset(&self.pair));
+        let ecn = if self.agreed.ecn { Control::ECE } else { Control::empty() };
         Segment {
             seq: self.iss,
             ack: self.agreed.irs + 1,
-            control: Control::SYN | Control::ACK,
+            control: Control::SYN | Control::ACK | ecn,
             window: self.offer.window,
             options: Options {
                 mss: Some(self.offer.mss),
@@ -251,7 +255,8 @@ fn from_cookie(secret: &Secret, pair: &Pair, seg: &Segment, now: u64) -> Option<
     let genuine = cookie & 0x00ff_ffff == proof(secret, pair, irs, time, mss);
     let mss = COOKIE_MSS.get(mss as usize).copied()?;
     let (scale, timestamp) = (None, None);
-    let agreed = Agreed { irs, window: seg.window, mss, scale, sack: false, timestamp };
+    let (window, sack, ecn) = (seg.window, false, false);
+    let agreed = Agreed { irs, window, mss, scale, sack, timestamp, ecn };
     (age <= 1 && genuine).then_some(agreed)
 }
 
@@ -261,7 +266,7 @@ mod tests {
     use core::net::SocketAddrV4;
 
     const SECRET: Secret = Secret([1, 2]);
-    const OFFER: Offer = Offer { mss: 1460, window: 65535 };
+    const OFFER: Offer = Offer { mss: 1460, window: 65535, ecn: true };
 
     fn pair(port: u16) -> Pair {
         Pair {

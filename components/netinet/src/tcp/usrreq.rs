@@ -95,6 +95,7 @@ impl TcpPcb {
             room: u32::try_from(self.so.state(cx).rcv.limit()).unwrap_or(u32::MAX),
             clock_offset: secret.clock_offset(&pair),
             gso_max: transmit::GSO_MAX,
+            ecn: cx.get(&TCP).ecn() == 1,
             settings,
         };
         let begun = TcpPcb::begin(cx, &me, pair, Tcb::connect(cx.account(), &start, now));

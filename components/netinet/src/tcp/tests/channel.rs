@@ -7,6 +7,7 @@ use base::Account;
 
 use zerocopy::IntoBytes;
 
+use super::super::ecn::{CE, ECT_0};
 use super::super::header::{Control, HEADER_LEN, MAX_OPTIONS, Segment, TcpHeader};
 use super::super::isn::{Pair, Secret};
 use super::super::rto::{MS, SECOND};
@@ -71,6 +72,7 @@ impl End {
             room: capacity as u32,
             clock_offset: iss,
             gso_max: 0,
+            ecn: false,
             settings,
         };
         Self {
@@ -93,6 +95,13 @@ impl End {
         self
     }
 
+    /// One that asks for congestion marks.
+    pub(super) fn asking_for_marks(mut self) -> Self {
+        self.start.ecn = true;
+        self.tcb = Tcb::connect(&Account::standalone(), &self.start, 0);
+        self
+    }
+
     /// One that waits to be connected to; with `limit` 0, by cookies alone.
     pub(super) fn listening(mut self, limit: usize) -> Self {
         self.cache = Some(SynCache::new(&Account::standalone(), limit));
@@ -103,7 +112,7 @@ impl End {
     fn handshake(&mut self, seg: &Segment, now: u64) -> Result<(), Option<Segment>> {
         let Some(cache) = &mut self.cache else { return Ok(()) };
         let window = u16::try_from(self.capacity).unwrap_or(u16::MAX);
-        let offer = Offer { mss: self.start.mss, window };
+        let offer = Offer { mss: self.start.mss, window, ecn: true };
         if seg.has(Control::SYN) {
             return Err(Some(cache.syn(&SECRET, &somebody(), seg, offer, None, now)));
         }
@@ -205,6 +214,7 @@ impl End {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Weather {
     pub(super) loss: u64,
+    pub(super) mark: u64,
     pub(super) duplicate: u64,
     pub(super) reorder: u64,
     pub(super) delay: u64,
@@ -248,7 +258,9 @@ impl Channel {
 
     fn carry_one(&mut self, to: usize, seg: Segment, data: Vec<u8>) {
         self.sent += 1;
-        let seg = through_the_wire(&seg, &data);
+        let marked = seg.ecn == ECT_0 && self.dice.chance(self.weather.mark);
+        let ecn = if marked { CE } else { seg.ecn };
+        let seg = Segment { ecn, ..through_the_wire(&seg, &data) };
         let copies = 1 + u64::from(self.dice.chance(self.weather.duplicate));
         for _ in 0..copies {
             if self.dice.chance(self.weather.loss) {
@@ -318,6 +330,7 @@ fn live(seed: u64) {
     let calm = dice.chance(200);
     let weather = Weather {
         loss: if calm { 0 } else { dice.below(150) },
+        mark: dice.below(300),
         duplicate: if calm { 0 } else { dice.below(100) },
         reorder: if calm { 0 } else { dice.below(200) },
         delay: dice.below(50) * MS,
@@ -329,6 +342,9 @@ fn live(seed: u64) {
         let settings = Settings { nodelay: dice.chance(500), ..Settings::default() };
         let gso_max = if dice.chance(500) { 0 } else { 2000 + dice.below(63_000) as u16 };
         let mut end = End::new(iss, mss, capacity, settings).with_gso(gso_max);
+        if dice.chance(300) {
+            end = end.asking_for_marks();
+        }
         // Some peers know less.
         if dice.chance(300) {
             end.tcb.without(dice.chance(500), dice.chance(500));
@@ -435,7 +451,7 @@ pub(super) fn transfer(channel: &mut Channel, len: usize) -> u64 {
 
 #[test]
 fn rfc9293_3_5_figure_8_two_syns_that_cross_make_one_connection() {
-    let weather = Weather { loss: 0, duplicate: 0, reorder: 0, delay: MS, jitter: 0 };
+    let weather = Weather { loss: 0, mark: 0, duplicate: 0, reorder: 0, delay: MS, jitter: 0 };
     let mut channel = pair(weather, 1, 60_000);
     assert!(transfer(&mut channel, 100_000) < SECOND);
     assert!(channel.ends.iter().all(|e| e.seen.contains(Event::CONNECTED)));

@@ -4,7 +4,8 @@ use super::super::Settings;
 use super::super::rto::MS;
 use super::channel::{Channel, End, Weather, pair, transfer};
 
-const CALM: Weather = Weather { loss: 0, duplicate: 0, reorder: 0, delay: 20 * MS, jitter: 0 };
+const CALM: Weather =
+    Weather { loss: 0, mark: 0, duplicate: 0, reorder: 0, delay: 20 * MS, jitter: 0 };
 
 fn sent_for(channel: &mut Channel, len: usize) -> (u64, u64) {
     let before = channel.sent;
@@ -53,6 +54,25 @@ fn buffers_grow_until_they_are_not_what_is_waited_for() {
     // 60 kB in each round trip of 40 ms.
     assert!(fixed > 2500, "{fixed} ms");
     assert!(tuned < 900, "{tuned} ms");
+}
+
+#[test]
+fn rfc3168_marks_slow_the_sender_down_and_lose_nothing() {
+    let window = |mark| {
+        let end = |iss| End::new(iss, 1460, 1 << 20, Settings::default()).with_gso(65_000);
+        let ends = [end(1000).asking_for_marks(), end(5000).listening(4)];
+        let mut channel = Channel::new(ends, CALM, 5);
+        while !channel.ends[1].tcb.state().is_synchronized() {
+            assert!(channel.step());
+        }
+        channel.weather.mark = mark;
+        transfer(&mut channel, 3_000_000);
+        let info = channel.ends[0].tcb.info();
+        assert_eq!(info.resent, 0, "nothing was lost");
+        info.window
+    };
+    let (free, marked) = (window(0), window(20));
+    assert!(marked < free / 4, "{marked} of {free}");
 }
 
 /// How long two transfers take, the second one with losses; and what was sent again.

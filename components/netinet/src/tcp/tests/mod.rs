@@ -3,6 +3,7 @@
 mod channel;
 mod clauses;
 mod loss;
+mod marks;
 mod nonsense;
 mod script;
 

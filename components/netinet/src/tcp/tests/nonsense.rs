@@ -49,14 +49,14 @@ fn segment(dice: &mut Dice, end: &End) -> (Segment, Vec<u8>) {
     let window = if dice.chance(300) { dice.below(3) as u16 } else { dice.next() as u16 };
     let urgent = dice.next() as u16;
     (
-        Segment { seq, ack, control, window, urgent, options, len, gso_size: 0 },
+        Segment { seq, ack, control, window, urgent, options, len, ..Segment::default() },
         vec![7; len as usize],
     )
 }
 
 fn attack(seed: u64) {
     let mut dice = Dice::new(seed);
-    let weather = Weather { loss: 0, duplicate: 0, reorder: 0, delay: MS, jitter: 0 };
+    let weather = Weather { loss: 0, mark: 0, duplicate: 0, reorder: 0, delay: MS, jitter: 0 };
     let mut end = if dice.chance(100) {
         End::new(seed as u32, 1460, 30_000, Settings::default())
     } else {

@@ -1,13 +1,13 @@
 //! Scripts: segments that come in (`<`), segments that must go out (`>`), and time.
 //!
 //! A line is one of
-//! * `< FLAGS seq N ack N len N win N mss N scale N sackok ts V E sack A-B urg N`: the peer sends it;
+//! * `< FLAGS seq N ack N len N win N mss N scale N sackok ts V E sack A-B urg N ecn N`: the peer sends it;
 //! * `> FLAGS …`: the next segment that goes out; what is not named may be anything;
 //! * `+MS`: so many milliseconds pass;
 //! * `write N`, `read N`, `close`, `abort`, `deafen`, `mtu N`: the user;
 //! * `state NAME`, `got N`, `unsent N`, `failed NAME`: what must hold. `#` begins a remark.
 //!
-//! Numbers are counted from each side's SYN. Flags are letters of S, A, F, R, P, U. Whatever goes
+//! Numbers are counted from each side's SYN. Flags are letters of S, A, F, R, P, U, E (ECE), C (CWR). Whatever goes
 //! out must be expected, in order, before the next line that does something.
 
 use std::collections::VecDeque;
@@ -37,7 +37,15 @@ pub(super) fn script(text: &str) {
 
 /// The same with settings.
 pub(super) fn script_with(settings: Settings, text: &str) {
-    let end = End::new(OURS, MSS, ROOM, settings);
+    run(End::new(OURS, MSS, ROOM, settings), text);
+}
+
+/// The same for an end that asks for congestion marks.
+pub(super) fn script_with_marks(text: &str) {
+    run(End::new(OURS, MSS, ROOM, Settings::default()).asking_for_marks(), text);
+}
+
+fn run(end: End, text: &str) {
     let mut script = Script { end, now: 0, out: VecDeque::new() };
     script.pump();
     for (n, line) in text.lines().enumerate() {
@@ -59,6 +67,8 @@ fn control(letters: &str) -> Control {
             'R' => Control::RST,
             'P' => Control::PSH,
             'U' => Control::URG,
+            'E' => Control::ECE,
+            'C' => Control::CWR,
             _ => panic!("no flag {c}"),
         }
     })
@@ -152,6 +162,7 @@ impl Script {
                 "ts" => got.options.timestamps == want.options.timestamps,
                 "sack" => got.options.sack == want.options.sack,
                 "bare" => got.options.is_empty(),
+                "ecn" => got.ecn == want.ecn,
                 _ => panic!("{what}: no field {name}"),
             };
             let (seq, ack) = (got.seq.0.wrapping_sub(OURS), got.ack.0.wrapping_sub(THEIRS));
@@ -185,6 +196,7 @@ fn parse(text: &str, from: u32, to: u32, ignore: Control) -> (Segment, Vec<Strin
                 seg.options.sack.push((at(a), at(b)));
             }
             "bare" => {}
+            "ecn" => seg.ecn = int(&mut words) as u8,
             _ => panic!("no field {name}"),
         }
     }
