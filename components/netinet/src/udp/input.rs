@@ -38,7 +38,7 @@ pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, mut packet: Packet, ip_len: usize) 
     if !header.has_checksum() {
         // RFC 1122 §4.1.3.4: may be taken.
         counters.no_checksum.inc(cx);
-    } else if !packet.flags().contains(Flags::LOOPED) && !is_sound(ip, &header, &packet, ip_len) {
+    } else if !packet.flags().is_sound() && !is_sound(ip, &header, &packet, ip_len) {
         // RFC 1122 §4.1.3.4: discarded silently.
         return counters.bad_checksum.inc(cx);
     }
