@@ -9,7 +9,6 @@ use core::net::{SocketAddr, SocketAddrV4};
 
 use base::Cx;
 use net::Packet;
-use net::mbuf::Flags;
 
 use super::pcbs::Inner;
 use crate::checksum::{self, Sum};
