@@ -41,6 +41,11 @@ impl Probability {
         Probability(if n > 100 { BILLION } else { n * (BILLION / 100) })
     }
 
+    /// So many in a billion; more than that are all.
+    pub const fn per_billion(n: u32) -> Probability {
+        Probability(if n > BILLION { BILLION } else { n })
+    }
+
     /// So many in a million; more than that are all.
     pub const fn per_million(n: u32) -> Probability {
         Probability(if n > 1_000_000 { BILLION } else { n * 1000 })
