@@ -224,7 +224,8 @@ impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ns = self.0.as_nanos();
         let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1000, "us")];
-        let (size, unit) = units.into_iter().find(|(size, _)| ns % size == 0).unwrap_or((1, "ns"));
+        let (size, unit) =
+            units.into_iter().find(|(size, _)| ns.is_multiple_of(*size)).unwrap_or((1, "ns"));
         write!(f, "{}{unit}", ns / size)
     }
 }
