@@ -395,6 +395,53 @@ fn an_empty_link_sets_no_timer() {
     });
 }
 
+/// Links that change all the time, on two CPUs at once: everything arrives, nothing stays.
+#[test]
+fn links_that_change_while_they_are_used() {
+    let lab = Lab::linux();
+    let boot = |name| lab.boot(&Options { name, ncpu: 2, ..Options::default() }).unwrap();
+    let (a, b) = (boot("a"), boot("b"));
+    meet(&a, &b);
+    let done = std::sync::atomic::AtomicU32::new(0);
+    let order = std::sync::atomic::Ordering::Relaxed;
+    std::thread::scope(|scope| {
+        for n in 0..2_u16 {
+            let (a, b, done) = (&a, &b, &done);
+            scope.spawn(move || {
+                let listener = TcpListener::bind(b, (B, 100 + n)).unwrap();
+                for round in 0..200_u32 {
+                    let mut client = TcpStream::connect(a, (B, 100 + n)).unwrap();
+                    let (mut server, _) = listener.accept().unwrap();
+                    let data: Vec<u8> = (0..30_000_u32).map(|i| (i ^ round) as u8).collect();
+                    client.write_all(&data).unwrap();
+                    client.shutdown(Shutdown::Write).unwrap();
+                    let mut got = Vec::new();
+                    server.read_to_end(&mut got).unwrap();
+                    assert!(got == data, "thread {n}, round {round}");
+                }
+                done.fetch_add(1, order);
+            });
+        }
+        let mut random = Random::new(1);
+        while done.load(order) < 2 {
+            let delay = random.below(2000) as u32 * MS / 1000;
+            let duplicate = Probability::percent(10);
+            let character = match random.below(3) {
+                0 => Character::default(),
+                1 => Character { duplicate, ..Character::default() },
+                _ => Character {
+                    delay,
+                    jitter: delay / 2,
+                    rate: 100_000_000,
+                    ..Character::default()
+                },
+            };
+            shape(random.pick(&[&a, &b]), character);
+            std::thread::yield_now();
+        }
+    });
+}
+
 #[test]
 fn on_the_linux_host_with_two_cpus_too() {
     let lab = Lab::linux();

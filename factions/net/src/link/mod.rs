@@ -25,7 +25,7 @@ use core::sync::atomic::Ordering;
 
 use base::callout::{Callout, Handler};
 use base::vm::kmem;
-use base::{Cx, Instant, KArc};
+use base::{Cx, Instant, KArc, KBox};
 
 use crate::EtherType;
 use crate::ethernet::wire::HEADER_LEN;
@@ -105,9 +105,20 @@ pub(crate) fn output(
     };
     let (len, header_len) = (packet.len(), if bare.is_some() { 0 } else { HEADER_LEN });
     let now = cx.now().nanos();
+    let before = port.link.deadline();
     let sent = port.link.offer(now, len, header_len, Frame { packet, bare }, &InKernel(cx));
-    drop(guard);
-    release(cx, ifp, || true);
+    // For the packet that was first before, the timer is set.
+    let first = port.link.deadline().filter(|first| before != Some(*first));
+    match (first, &port.callout) {
+        (Some(first), Some(callout)) if first > now => {
+            callout.schedule_by(cx, Instant::from_nanos(first));
+        }
+        (Some(_), _) => {
+            drop(guard);
+            release(cx, ifp, || true);
+        }
+        (None, _) => {}
+    }
     sent.map_err(|Full| {
         ifp.counters.oqdrops.inc(cx);
         IfError::Full
@@ -148,21 +159,24 @@ pub(crate) fn status(cx: &Cx<'_>, ifp: &Ifnet) -> Status {
     Status { character: *link.character(), counts: link.counts(), queued: link.len() }
 }
 
-/// Gives the link of `ifp` this character. Without any, what is in it comes out at once.
+/// Gives the link of `ifp` this character. Without any, what is in it goes out at once.
 pub(crate) fn set(cx: &Cx<'_>, ifp: &KArc<Ifnet>, character: Character) -> Result<(), IfError> {
+    if character == Character::default() {
+        if let Some(mut port) = take(cx, ifp) {
+            while let Some(Frame { packet, bare }) = port.link.release(u64::MAX) {
+                let _ = ifnet::hand_over(cx, ifp, packet, bare);
+            }
+        }
+        return Ok(());
+    }
     let is_there = ifp.link.lock(cx).is_some();
-    match (is_there, character == Character::default()) {
-        (false, true) => return Ok(()),
-        (false, false) => attach(cx, ifp, character)?,
-        (true, _) => {}
+    if !is_there {
+        return attach(cx, ifp, character);
     }
     if let Some(port) = ifp.link.lock(cx).as_deref_mut() {
         port.link.change(cx.now().nanos(), character);
     }
     release(cx, ifp, || true);
-    if character == Character::default() {
-        detach(cx, ifp);
-    }
     Ok(())
 }
 
@@ -176,15 +190,21 @@ fn attach(cx: &Cx<'_>, ifp: &KArc<Ifnet>, character: Character) -> Result<(), If
     Ok(())
 }
 
-/// Takes the link away; what is in it is dropped.
-pub(crate) fn detach(cx: &Cx<'_>, ifp: &Ifnet) {
+/// Takes the link away, with what is in it.
+fn take(cx: &Cx<'_>, ifp: &Ifnet) -> Option<KBox<Port>> {
     ifp.shaped.store(false, Ordering::Relaxed);
-    let port = ifp.link.lock(cx).take();
-    let Some(mut port) = port else { return };
+    let mut port = ifp.link.lock(cx).take()?;
     if let Some(callout) = port.callout.take() {
         callout.destroy(cx);
     }
-    ifp.counters.oerrors.add(cx, port.link.len() as u64);
+    Some(port)
+}
+
+/// Takes the link of an interface that is destroyed away; what is in it is dropped.
+pub(crate) fn detach(cx: &Cx<'_>, ifp: &Ifnet) {
+    if let Some(port) = take(cx, ifp) {
+        ifp.counters.oerrors.add(cx, port.link.len() as u64);
+    }
 }
 
 /// Drops what is in the link of an interface that goes down: what it would send is refused, too.
