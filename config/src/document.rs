@@ -192,6 +192,19 @@ impl<'d> Section<'d> {
         self.take(key).map(|value| section(key, what, &value)).transpose()
     }
 
+    /// An array of strings and tables: a table stands for a string with more to it.
+    pub(crate) fn strings_or_sections(
+        &mut self,
+        key: &'static str,
+        what: &'static str,
+    ) -> Result<Vec<Item<'d>>, Error> {
+        let read = |value: &At<'d, &'d DeValue<'d>>| match value.value.as_table() {
+            Some(_) => section(key, what, value).map(Item::Section),
+            None => text(key, value).map(Item::Text),
+        };
+        self.array(key)?.iter().map(read).collect()
+    }
+
     fn array(&mut self, key: &'static str) -> Result<Vec<At<'d, &'d DeValue<'d>>>, Error> {
         let Some(value) = self.take(key) else { return Ok(Vec::new()) };
         match value.value.as_array() {
@@ -236,6 +249,14 @@ impl<'d> Section<'d> {
             }
         }
     }
+}
+
+/// One of an array of strings and tables.
+pub(crate) enum Item<'d> {
+    /// A string.
+    Text(At<'d, &'d str>),
+    /// A table.
+    Section(Section<'d>),
 }
 
 /// A value of which several types are welcome.

@@ -23,6 +23,8 @@ mod document;
 #[cfg(feature = "tools")]
 mod inet;
 #[cfg(feature = "tools")]
+mod link;
+#[cfg(feature = "tools")]
 mod nearest;
 #[cfg(all(test, feature = "tools"))]
 mod references;
@@ -42,6 +44,8 @@ pub mod topology;
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "tools")]
+pub use ::character::{Character, Key};
 #[cfg(feature = "tools")]
 pub use document::Error;
 #[cfg(feature = "tools")]

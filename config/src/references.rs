@@ -14,17 +14,18 @@ fn examples(page: &'static str) -> Vec<&'static str> {
 #[test]
 fn examples_of_configurations() {
     let examples = examples(include_str!("../CONFIGURATION.md"));
-    assert_eq!(examples.len(), 2);
+    assert_eq!(examples.len(), 3);
     for example in examples {
         let file = File::parse("example.toml", example).unwrap_or_else(|error| panic!("{error}"));
-        assert!(file.name == "edge" || file.components.is_empty());
+        let is_link = file.interfaces.iter().any(|interface| !interface.character.is_empty());
+        assert!(file.name == "edge" || file.components.is_empty() || is_link);
     }
 }
 
 #[test]
 fn examples_of_topologies() {
     let examples = examples(include_str!("../TOPOLOGY.md"));
-    assert_eq!(examples.len(), 2);
+    assert_eq!(examples.len(), 3);
     for example in examples {
         let plan = topology::parse("t.toml", example).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(plan.nodes.len(), 3);

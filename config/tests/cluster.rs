@@ -43,6 +43,9 @@ fn arguments_that_make_no_sense_are_refused_with_a_reason() {
         ("--pcap link1", "not a link and a file"),
         ("--pcap lnik1=/dev/null", "unknown link \"lnik1\"; the nearest known one is \"link1\""),
         ("--pcap link1=/no/such/folder/file", "/no/such/folder/file: No such file"),
+        ("--delay 20", "\"20\" is not a time such as 20ms"),
+        ("--nodes 3 --reorder 5%", "without a delay"),
+        ("--nodes 3 --loss 90% --burst 2", "cannot make up"),
         ("--bogus", "unexpected argument"),
     ];
     for (words, reason) in wrong {
@@ -132,6 +135,24 @@ fn a_file_comes_up_and_any_address_of_it_can_be_pinged() {
     assert!(json(&format!("{topology} --ping 10.0.2.2"))["hop_warm_s"].is_null());
     let output = run(&format!("{topology} --nodes 4"));
     assert!(String::from_utf8_lossy(&output.stderr).contains("has 3 nodes"));
+}
+
+#[test]
+fn links_have_the_character_that_is_asked_for() {
+    // Two links there, two back.
+    let value = json("--nodes 3 --delay 5ms");
+    assert!(value["rtt_warm_s"].as_f64().unwrap() >= 0.020, "{value}");
+    let scratch = Scratch::new("character");
+    let links = "links = [\"left\", { name = \"right\", delay = \"10ms\" }]";
+    let text = NETWORK.replacen("links = [\"left\", \"right\"]", links, 1);
+    let file = scratch.write("net.toml", &text);
+    let topology = format!("--topology {}", file.display());
+    let slow = json(&topology)["rtt_warm_s"].as_f64().unwrap();
+    assert!(slow >= 0.020, "{slow}");
+    let value = json(&format!("{topology} --delay 0 --jitter 0 --duplicate 100%"));
+    assert_eq!(value["checked"], true, "{value}");
+    let output = run("--nodes 2 --loss 100% --deadline 0.2");
+    assert_eq!(output.status.code(), Some(1), "nothing gets through");
 }
 
 /// The frames of a capture file, after checking all that a reader checks.

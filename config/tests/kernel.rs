@@ -21,6 +21,17 @@ name = "shmif0"
 linkstr = "./inside"
 inet = ["10.0.0.1/24"]
 mtu = 1280
+delay = "1.5ms"
+jitter = "100us"
+distribution = "normal"
+rate = "100mbit"
+loss = "1%"
+burst = 2
+reorder = "25%"
+duplicate = "0.1%"
+corrupt = "0.1%"
+limit = 1000
+buffer = "64K"
 [[interface]]
 name = "shmif1"
 up = false
@@ -84,7 +95,10 @@ fn a_configuration_becomes_a_program_and_a_library() {
         (client.kernel().as_str(), client.uname().unwrap().nodename.as_str()),
         ("edge", "edge")
     );
-    assert!(client.sysctl("net.interfaces").unwrap().contains("10.0.0.1"));
+    let interfaces = client.sysctl("net.interfaces").unwrap();
+    let link = "delay 1500us jitter 100us distribution normal rate 100mbit loss 1% burst 2 reorder 25% \
+                duplicate 0.1% corrupt 0.1% limit 1000 buffer 65536";
+    assert!(interfaces.contains("10.0.0.1") && interfaces.contains(link), "{interfaces}");
     let reboot = [0xfee1_dead, 672_274_793, 0x4321_fedc, 0].map(remote::Argument::Value);
     client.call(169, &mut { reboot }).unwrap();
 

@@ -50,6 +50,12 @@ fn every_shape_comes_up_and_answers() {
     }
 }
 
+#[test]
+fn links_have_the_character_that_is_asked_for() {
+    let value = json("--nodes 3 --delay 5ms");
+    assert!(value["rtt_warm_s"].as_f64().unwrap() >= 0.020, "{value}");
+}
+
 const CROSSING: &str = r#"
 auto = true
 links = ["hall", "yard"]

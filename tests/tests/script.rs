@@ -160,6 +160,12 @@ fn a_cluster_does_what_the_script_does() {
     // Others than a line, too; and what cannot be is explained.
     let output = run("--remote --nodes 5 --topology ring --count 0");
     assert!(output.status.success(), "{output:?}");
+    // Links with character: two there and two back.
+    let output = run("--remote --nodes 3 --delay 5ms --loss 0.0001% --count 2 --json");
+    let json = String::from_utf8_lossy(&output.stdout);
+    let warm =
+        json.split(r#""rtt_warm_s": "#).nth(1).and_then(|rest| rest.split([',', '\n']).next());
+    assert!(warm.is_some_and(|warm| warm.parse::<f64>().unwrap() >= 0.020), "{output:?}");
     std::fs::remove_file(bin.join("rump.ping")).unwrap();
     let output = run("--remote --nodes 2");
     let error = String::from_utf8_lossy(&output.stderr);

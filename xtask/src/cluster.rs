@@ -11,7 +11,7 @@ use crate::{install, kernels, run};
 /// Boot many kernels, join them by a network, ping across it
 ///
 /// Options: --nodes N, --topology line|ring|star|tree|FILE, --processes, --remote, --json, --pcap LINK=FILE,
-/// --deadline SECONDS and more; `cargo xtask cluster --help` builds the program and shows them all.
+/// --deadline SECONDS, --delay TIME, --rate RATE, --loss SHARE and more; `cargo xtask cluster --help` builds the program and shows them all.
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Arguments {

@@ -40,6 +40,8 @@ pub enum Rank {
     Arp,
     /// Rate limits, and other small state of protocols.
     Proto,
+    /// A link with character.
+    Link,
     /// An interface's driver.
     Ifnet,
     /// A packet queue.

@@ -17,6 +17,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use base::{Kernel, Lwp};
 use net::ifnet::{IfError, IfFlags, config};
 
+pub use net::link::{Character, Distribution, Probability, Status};
+
 use crate::{io_error, told};
 
 /// An interface, as it was when asked about.
@@ -38,6 +40,8 @@ pub struct Interface {
     pub addrs: Vec<(IpAddr, u8)>,
     /// Packets received and sent.
     pub packets: (u64, u64),
+    /// What its link does to packets, and did.
+    pub status: Status,
 }
 
 fn change(kernel: &Kernel, f: impl FnOnce(&mut Lwp<'_>) -> Result<(), IfError>) -> io::Result<()> {
@@ -86,6 +90,20 @@ pub fn mtu(kernel: &Kernel, name: &str, mtu: u32) -> io::Result<()> {
     change(kernel, |l| config::set_mtu(l, name, mtu))
 }
 
+/// Gives the interface's link a character: delay, rate, loss and their like, on what it sends. The
+/// default is a plain wire.
+///
+/// ```no_run
+/// # fn demo(kernel: &base::Kernel) -> std::io::Result<()> {
+/// use local::ifconfig::{self, Character, Probability};
+/// let (delay, loss) = (std::time::Duration::from_millis(20), Probability::percent(1));
+/// ifconfig::character(kernel, "shmif0", Character { delay, loss, ..Character::default() })?;
+/// # Ok(()) }
+/// ```
+pub fn character(kernel: &Kernel, name: &str, character: Character) -> io::Result<()> {
+    change(kernel, |l| config::set_character(l, name, |old| *old = character))
+}
+
 /// All interfaces, in the order in which they were attached.
 pub fn list(kernel: &Kernel) -> io::Result<Vec<Interface>> {
     let all = kernel.enter(|l| {
@@ -97,6 +115,7 @@ pub fn list(kernel: &Kernel) -> io::Result<Vec<Interface>> {
             link: ifp.lladdr().0,
             linkstr: config::linkstr(l, &ifp),
             addrs: ifp.addrs(l).iter().map(|a| (a.addr, a.prefix)).collect(),
+            status: config::link(l, &ifp),
             packets: (ifp.counters.ipackets.get(), ifp.counters.opackets.get()),
         };
         config::list(l).map(describe).collect()

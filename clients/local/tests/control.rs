@@ -12,6 +12,8 @@ const SIOCIFCREATE: u64 = 0x4010_697a;
 const SIOCIFDESTROY: u64 = 0x4010_6979;
 const SIOCGLINKSTR: u64 = 0xc110_6987;
 const SIOCSLINKSTR: u64 = 0x4110_6988;
+const SIOCGLINK: u64 = 0xc050_69c8;
+const SIOCSLINK: u64 = 0x4050_69c9;
 const SIOCDIFADDR: u64 = 0x4020_6919;
 const SIOCAIFADDR: u64 = 0x4040_691a;
 const SIOCRIFADDR: u64 = 0x4040_691b;
@@ -27,7 +29,8 @@ const SIOCSIFFLAGS: u64 = 0x8914;
 const SIOCSIFMTU: u64 = 0x8922;
 
 /// Those that change something, with the length of their memory.
-const CHANGES: [(u64, usize); 13] = [
+const CHANGES: [(u64, usize); 14] = [
+    (SIOCSLINK, 80),
     (SIOCIFCREATE, 16),
     (SIOCIFDESTROY, 16),
     (SIOCSLINKSTR, 272),
@@ -42,7 +45,8 @@ const CHANGES: [(u64, usize); 13] = [
     (SIOCFLUSHARP, 4),
     (SIOCSIFFLAGS, 40),
 ];
-const QUERIES: [(u64, usize); 3] = [(SIOCGLINKSTR, 272), (SIOCGETRT, 40), (SIOCGARP, 28)];
+const QUERIES: [(u64, usize); 4] =
+    [(SIOCGLINKSTR, 272), (SIOCGLINK, 80), (SIOCGETRT, 40), (SIOCGARP, 28)];
 
 const DATA: u64 = BASE + 0x2000;
 
@@ -310,6 +314,56 @@ fn what_waited_for_a_link_address_goes_once_it_is_set() {
         assert_eq!(counter(&kernels[1], "udp", "no_port"), 1);
         drop((a, b));
         kernels.into_iter().for_each(end);
+    });
+}
+
+/// The memory of SIOCSLINK: words of four bytes from 16 on, and words of eight at 24 to 56.
+fn link(set: u32, delay: u64, rate: u64, small: [u32; 6]) -> Vec<u8> {
+    let mut raw = padded(&name("shmif0"), 16);
+    raw.extend(set.to_ne_bytes());
+    raw.extend([0; 4]);
+    [delay, 0, rate, 0].iter().for_each(|n| raw.extend(n.to_ne_bytes()));
+    small.iter().for_each(|n| raw.extend(n.to_ne_bytes()));
+    raw
+}
+
+#[test]
+fn links_are_changed_as_a_whole_or_not_at_all() {
+    programs(|p| {
+        plug(p, "shmif0", "link", [10, 0, 0, 1]);
+        let get = |p: &mut Program| ask(p, SIOCGLINK, &padded(&name("shmif0"), 80)).unwrap();
+        const PLAIN: u32 = 0x7ff;
+        assert_eq!(get(p), link(PLAIN, 0, 0, [0; 6]));
+        // Delay and loss; what is not set is not looked at.
+        let request = link(0x11, 20_000_000, 5, [10_000_000, 7, 7, 7, 7, 7]);
+        assert_eq!(make(p, SIOCSLINK, &request), Ok(()));
+        assert_eq!(get(p), link(PLAIN, 20_000_000, 0, [10_000_000, 0, 0, 0, 0, 0]));
+        assert!(table(p, "net.interfaces").contains("\tdelay 20ms loss 1%\t0\t0\t0\t0\t0\t0\n"));
+        // Reorder and limit beside them.
+        assert_eq!(make(p, SIOCSLINK, &link(0x240, 0, 0, [0, 0, 9, 0, 0, 50])), Ok(()));
+        let now = link(PLAIN, 20_000_000, 0, [10_000_000, 0, 9, 0, 0, 50]);
+        assert_eq!(get(p), now);
+        for wrong in [
+            // No such bit; no such probability, set or not; a day and more; nothing to overtake; a burst.
+            link(0x800, 0, 0, [0; 6]),
+            link(0x10, 0, 0, [1_000_000_001, 0, 0, 0, 0, 0]),
+            link(0x1, 86_400_000_000_001, 0, [0; 6]),
+            link(0x1, 0, 0, [0; 6]),
+            link(0x8000_0040, 0, 0, [0, 0, 1, 0, 0, 0]),
+            link(0x30, 0, 0, [900_000_000, 1, 0, 0, 0, 0]),
+            link(0x200, 0, 0, [0, 0, 0, 0, 0, 1_000_001]),
+        ] {
+            assert_eq!(make(p, SIOCSLINK, &wrong), Err(Errno::Invalid));
+            assert_eq!(get(p), now);
+        }
+        // Forgotten, and something new.
+        assert_eq!(make(p, SIOCSLINK, &link(0x8000_0008, 3, 1000, [0; 6])), Ok(()));
+        assert_eq!(get(p), link(PLAIN, 0, 1000, [0; 6]));
+        assert_eq!(make(p, SIOCSLINK, &link(0x8000_0000, 0, 0, [0; 6])), Ok(()));
+        assert_eq!(get(p), link(PLAIN, 0, 0, [0; 6]));
+        let nobody = padded(&name("shmif9"), 80);
+        assert_eq!(ask(p, SIOCGLINK, &nobody), Err(Errno::NotSuchDevice));
+        assert_eq!(make(p, SIOCSLINK, &nobody), Err(Errno::NotSuchDevice));
     });
 }
 

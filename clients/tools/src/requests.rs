@@ -4,6 +4,8 @@
 
 use std::net::Ipv4Addr;
 
+use character::{Character, Key};
+
 use crate::failure::Failure;
 
 pub(crate) const SIOCSIFFLAGS: u32 = 0x8914;
@@ -11,6 +13,7 @@ pub(crate) const SIOCSIFMTU: u32 = 0x8922;
 pub(crate) const SIOCIFCREATE: u32 = 0x4010_697a;
 pub(crate) const SIOCIFDESTROY: u32 = 0x4010_6979;
 pub(crate) const SIOCSLINKSTR: u32 = 0x4110_6988;
+pub(crate) const SIOCSLINK: u32 = 0x4050_69c9;
 pub(crate) const SIOCAIFADDR: u32 = 0x4040_691a;
 pub(crate) const SIOCRIFADDR: u32 = 0x4040_691b;
 pub(crate) const SIOCDIFADDR: u32 = 0x4020_6919;
@@ -76,6 +79,37 @@ pub(crate) fn linkstr(name: &Name, text: &str) -> Result<[u8; NAME_LEN + LINKSTR
     put(&mut raw, 0, name);
     put(&mut raw, NAME_LEN, text.as_bytes());
     Ok(raw)
+}
+
+/// Memory of SIOCSLINK; `forget`: first, the link is a plain wire again.
+pub(crate) fn link(name: &Name, forget: bool, character: &Character) -> [u8; 80] {
+    let mut raw = [0; 80];
+    let mut set = if forget { 0x8000_0000 } else { 0_u32 };
+    put(&mut raw, 0, name);
+    for key in Key::ALL {
+        let Some(value) = character.get(key) else { continue };
+        set |= 1 << key as u32;
+        let (at, len) = match key {
+            Key::Distribution => (20, 4),
+            Key::Delay => (24, 8),
+            Key::Jitter => (32, 8),
+            Key::Rate => (40, 8),
+            Key::Buffer => (48, 8),
+            Key::Loss => (56, 4),
+            Key::Burst => (60, 4),
+            Key::Reorder => (64, 4),
+            Key::Duplicate => (68, 4),
+            Key::Corrupt => (72, 4),
+            Key::Limit => (76, 4),
+        };
+        match len {
+            8 => put(&mut raw, at, &value.to_ne_bytes()),
+            // The words allow no more.
+            _ => put(&mut raw, at, &u32::try_from(value).unwrap_or(u32::MAX).to_ne_bytes()),
+        }
+    }
+    put(&mut raw, NAME_LEN, &set.to_ne_bytes());
+    raw
 }
 
 /// Memory of SIOCDIFADDR; no address: the first.
@@ -215,6 +249,7 @@ mod tests {
         let len = |request: u32| (request >> 16 & 0x3fff) as usize;
         assert_eq!(len(SIOCIFCREATE), name.len());
         assert_eq!(len(SIOCSLINKSTR), linkstr(&name, "bus").unwrap().len());
+        assert_eq!(len(SIOCSLINK), link(&name, true, &Character::default()).len());
         assert_eq!(len(SIOCDIFADDR), address(&name, None).len());
         assert_eq!(len(SIOCAIFADDR), alias(&name, [1, 2, 3, 4].into(), None, None).len());
         assert_eq!(len(SIOCGETRT), Route::to([1, 2, 3, 4].into(), 32).to_bytes().len());
@@ -241,6 +276,16 @@ mod tests {
         let (link, interface) = ([1, 2, 3, 4, 5, 6], "shmif1".into());
         let arp = Arp { link, flags: ARP_KNOWN, interface, ..Arp::of([1, 2, 3, 4].into()) };
         assert_eq!(Arp::parse(&arp.to_bytes()), arp);
+        let mut character = Character::default();
+        Key::ALL.into_iter().for_each(|key| character.set(key, 0x0102 + key as u64));
+        let raw = super::link(&name, false, &character);
+        assert_eq!(four(&raw, 16), 0x7ff_u32.to_ne_bytes());
+        assert_eq!(four(&raw, 20), 0x104_u32.to_ne_bytes());
+        assert_eq!(raw[24..32], 0x102_u64.to_ne_bytes());
+        assert_eq!(four(&raw, 56), 0x106_u32.to_ne_bytes());
+        assert_eq!(four(&raw, 76), 0x10b_u32.to_ne_bytes());
+        let raw = super::link(&name, true, &Character::default());
+        assert_eq!((four(&raw, 16), &raw[20..]), (0x8000_0000_u32.to_ne_bytes(), &[0; 60][..]));
     }
 
     #[test]

@@ -16,8 +16,30 @@ const LISTS: &[(&str, &str, char)] =
     &[("net.interfaces", "addresses", ' '), ("net.interfaces", "flags", ',')];
 /// Columns whose cells are numbers.
 const NUMBERS: &[&str] = &[
-    "index", "mtu", "prefix", "ipackets", "ibytes", "imcasts", "ierrors", "iqdrops", "noproto",
-    "opackets", "obytes", "omcasts", "oerrors", "oqdrops", "expires", "recv-q", "send-q", "value",
+    "index",
+    "mtu",
+    "prefix",
+    "ipackets",
+    "ibytes",
+    "imcasts",
+    "ierrors",
+    "iqdrops",
+    "noproto",
+    "opackets",
+    "obytes",
+    "omcasts",
+    "oerrors",
+    "oqdrops",
+    "queued",
+    "lost",
+    "full",
+    "duplicated",
+    "corrupted",
+    "reordered",
+    "expires",
+    "recv-q",
+    "send-q",
+    "value",
 ];
 
 /// A table.

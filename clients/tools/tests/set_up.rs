@@ -45,6 +45,41 @@ fn interfaces_come_and_go() {
 }
 
 #[test]
+fn links_get_a_character_and_lose_it() {
+    let mut network = Network::of_one();
+    network.boot("b");
+    let rump = |words| network.rump("a", words);
+    rump("ifconfig shmif0 create linkstr bus inet 1.2.3.1/24").succeeds("");
+    network.rump("b", "ifconfig shmif0 create linkstr bus inet 1.2.3.2/24").succeeds("");
+    rump("ping -q -c 1 1.2.3.2").has(&[" 0% packet loss"]);
+    let words = "delay 20ms jitter 2ms rate 100mbit loss 1% reorder 25% duplicate 0.1% corrupt 0.1% \
+                 limit 1000";
+    network.rump("a", &format!("ifconfig shmif0 {words}")).succeeds("");
+    rump("ifconfig shmif0").has(&[&format!("\tlink: {words}\n")]);
+    // What is not said stays; 0 takes one away.
+    rump("ifconfig shmif0 loss 100% corrupt 0 jitter 0 delay 1.5ms").succeeds("");
+    rump("ifconfig shmif0").has(&[
+        "\tlink: delay 1500us rate 100mbit loss 100% reorder 25% duplicate 0.1% limit 1000\n",
+    ]);
+    rump("ping -q -c 2 -i 0.01 -W 0.05 1.2.3.2").mentions(&["100% packet loss"]);
+    rump("ifconfig -v shmif0").has(&["\tlink: 0 packets in it, 2 lost, 0 found it full, "]);
+    let json = rump("ifconfig --json shmif0").json();
+    assert_eq!((&json[0]["lost"], &json[0]["queued"]), (&2.into(), &0.into()));
+    // All or nothing; and what there cannot be is said.
+    rump("ifconfig shmif0 rate 1gbit delay 0").fails(1, "reorder needs a delay");
+    rump("ifconfig shmif0 loss 90% burst 2").fails(1, "short bursts");
+    rump("ifconfig shmif0").has(&["\tlink: delay 1500us rate 100mbit loss 100% "]);
+    rump("ifconfig shmif0 delay 20").fails(1, "\"20\" is not a time such as 20ms");
+    rump("ifconfig shmif9 delay 20ms").fails(1, "no such interface");
+    rump("ifconfig shmif0 -link delay 10ms").succeeds("");
+    rump("ifconfig shmif0").has(&["\tlink: delay 10ms\n"]);
+    rump("ping -q -c 1 1.2.3.2").has(&[" 0% packet loss"]);
+    rump("ifconfig shmif0 -link").succeeds("");
+    rump("ifconfig lo0 delay 1ms -link").succeeds("");
+    assert!(!rump("ifconfig -v").out.contains("link: "));
+}
+
+#[test]
 fn routes_come_and_go() {
     let network = Network::of_one();
     let rump = |words| network.rump("a", words);

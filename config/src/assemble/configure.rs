@@ -9,6 +9,8 @@
 
 use std::net::Ipv4Addr;
 
+use character::{Character, Key};
+
 use crate::file::{File, Interface, Route, Sysctl, Value};
 
 const IFNET: &str = "net::ifnet::config";
@@ -68,6 +70,10 @@ fn interface(interface: &Interface) -> Vec<Call> {
         let call = format!("{IFNET}::set_mtu(l, {name:?}, {mtu})");
         calls.push((call, entry(format!(", mtu {mtu}"))));
     }
+    if !interface.character.is_empty() {
+        let call = format!("{IFNET}::set_character(l, {name:?}, {})", change(&interface.character));
+        calls.push((call, entry(format!(", {}", interface.character))));
+    }
     for net in &interface.inet {
         let (address, length) = (address_of(net.addr()), net.prefix_len());
         let call = format!("{IFNET}::add_addr(l, {name:?}, {address}.into(), {length})");
@@ -76,6 +82,25 @@ fn interface(interface: &Interface) -> Vec<Call> {
     let call = format!("{IFNET}::set_up(l, {name:?}, {})", interface.up);
     calls.push((call, entry(format!(", up {}", interface.up))));
     calls
+}
+
+/// What makes a link what it is to be.
+fn change(character: &Character) -> String {
+    let fields = Key::ALL.into_iter().filter_map(|key| {
+        let (value, field) = (character.get(key)?, key.word());
+        let value = match key {
+            Key::Delay | Key::Jitter => format!("core::time::Duration::from_nanos({value})"),
+            Key::Distribution if value == 0 => "net::link::Distribution::Uniform".to_string(),
+            Key::Distribution => "net::link::Distribution::Normal".to_string(),
+            Key::Loss | Key::Reorder | Key::Duplicate | Key::Corrupt => {
+                format!("net::link::Probability::per_billion({value})")
+            }
+            Key::Rate | Key::Burst | Key::Limit | Key::Buffer => value.to_string(),
+        };
+        Some(format!("{field}: {value}, "))
+    });
+    let fields: String = fields.collect();
+    format!("|c| *c = net::link::Character {{ {fields}..Default::default() }}")
 }
 
 fn route(Route { to, via }: &Route) -> Call {

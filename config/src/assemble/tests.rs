@@ -40,6 +40,10 @@ name = "shmif0"
 linkstr = "bus"
 inet = ["10.0.0.1/24"]
 mtu = 1280
+delay = "20ms"
+distribution = "normal"
+loss = "1%"
+limit = 50
 [[route]]
 to = "default"
 via = "10.0.0.2"
@@ -78,6 +82,7 @@ pub fn configure(l: &mut base::Lwp<'_>) -> Result<(), String> {
     net::ifnet::config::create(l, "shmif0").map_err(at("[[interface]] shmif0"))?;
     net::ifnet::config::set_linkstr(l, "shmif0", "bus").map_err(at("[[interface]] shmif0, linkstr \"bus\""))?;
     net::ifnet::config::set_mtu(l, "shmif0", 1280).map_err(at("[[interface]] shmif0, mtu 1280"))?;
+    net::ifnet::config::set_character(l, "shmif0", |c| *c = net::link::Character { delay: core::time::Duration::from_nanos(20000000), distribution: net::link::Distribution::Normal, loss: net::link::Probability::per_billion(10000000), limit: 50, ..Default::default() }).map_err(at("[[interface]] shmif0, delay 20000000ns distribution normal loss 1.0000000% limit 50"))?;
     net::ifnet::config::add_addr(l, "shmif0", core::net::Ipv4Addr::new(10, 0, 0, 1).into(), 24).map_err(at("[[interface]] shmif0, inet 10.0.0.1/24"))?;
     net::ifnet::config::set_up(l, "shmif0", true).map_err(at("[[interface]] shmif0, up true"))?;
     net::route::config::add(l, net::route::config::Prefix4 { addr: core::net::Ipv4Addr::new(0, 0, 0, 0), len: 0 }, core::net::Ipv4Addr::new(10, 0, 0, 2)).map_err(at("[[route]] 0.0.0.0/0 via 10.0.0.2"))?;

@@ -16,6 +16,7 @@ use core::fmt;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
+use character::Character;
 use ipnet::Ipv4Net;
 
 use crate::Error;
@@ -96,6 +97,8 @@ pub struct Interface {
     pub up: bool,
     /// In bytes.
     pub mtu: Option<u32>,
+    /// What its link does to what it sends.
+    pub character: Character,
 }
 
 impl Interface {

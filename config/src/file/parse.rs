@@ -4,11 +4,13 @@
 
 use std::path::Path;
 
+use character::Character;
+
 use super::{File, Interface, Listed, MAX_CPUS, Options, Route, Sysctl, Value};
 use crate::document::{self, At, Document, Error, Section};
 use crate::size::size;
 use crate::topology::route;
-use crate::{inet, nearest};
+use crate::{inet, link, nearest};
 
 /// A host name of the system interface has at most this many bytes (NetBSD's MAXHOSTNAMELEN).
 const MAX_HOSTNAME: usize = base::uname::HOSTNAME_MAX;
@@ -142,6 +144,7 @@ fn read_interface(before: &[Interface], mut section: Section<'_>) -> Result<Inte
     let up = section.boolean("up")?.unwrap_or(true);
     // From what every link must carry (RFC 791, section 3.2) to what a length field holds.
     let mtu = section.integer("mtu", 68..=65_535)?;
+    let character = link::character(&mut section, &Character::default())?;
     section.finish()?;
 
     name.read(|name| interface_name(name))?;
@@ -173,6 +176,7 @@ fn read_interface(before: &[Interface], mut section: Section<'_>) -> Result<Inte
         inet: addresses,
         up,
         mtu: mtu.and_then(|mtu| u32::try_from(mtu).ok()),
+        character,
     })
 }
 

@@ -57,6 +57,44 @@ fn everything_is_understood() {
 }
 
 #[test]
+fn links_have_the_words_of_ifconfig() {
+    let file = |keys: &str| {
+        let text = format!("[[interface]]\nname = 'shmif0'\n{keys}");
+        File::parse("f.toml", &text).map_err(|error| error.to_string())
+    };
+    let shown = |keys| file(keys).unwrap().interfaces[0].character.to_string();
+    assert_eq!(shown(""), "");
+    assert_eq!(
+        shown("delay = '20ms'\nrate = '1gbit'\nloss = '1%'\nlimit = 50\ncorrupt = 0"),
+        "delay 20000000ns rate 1000000000bit loss 1.0000000% corrupt 0.0000000% limit 50"
+    );
+    assert_eq!(
+        shown("jitter = '1us'\ndistribution = 'normal'"),
+        "jitter 1000ns distribution normal"
+    );
+    for (keys, says) in [
+        (
+            "delay = '20'",
+            "f.toml:3:9: \"delay\": \"20\" is not a time such as 20ms (ns, us, ms, s)",
+        ),
+        ("delay = 20", "f.toml:3:9: \"delay\": \"20\" is not a time such as 20ms (ns, us, ms, s)"),
+        ("loss = 1.5", "f.toml:3:8: \"loss\": it must be a string, not float"),
+        ("loss = '101%'", "f.toml:3:8: \"loss\": \"101%\" is more than all of them, 100%"),
+        ("limit = -1", "f.toml:3:9: \"limit\": \"-1\" is not a whole number"),
+        (
+            "reorder = '1%'",
+            "f.toml:1:1: without a delay there is nothing that \"reorder\" could overtake",
+        ),
+        (
+            "dealy = '1ms'",
+            "f.toml:3:1: unknown key \"dealy\"; the nearest known one is \"delay\" in [[interface]]",
+        ),
+    ] {
+        assert_eq!(file(keys).unwrap_err(), says);
+    }
+}
+
+#[test]
 fn the_name_is_the_files_unless_it_says_one() {
     assert_eq!(File::parse("a/b/plain.toml", "").unwrap().name, "plain");
     assert_eq!(

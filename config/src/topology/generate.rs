@@ -124,7 +124,7 @@ pub fn generate(shape: Shape, nodes: u64) -> Result<Topology, PlanError> {
 /// Makes `node(1)` to `node(count)` and links of the same numbers.
 pub(super) fn assemble(count: u32, node: impl FnMut(u32) -> Node, pings: Vec<Ping>) -> Topology {
     let links = (1..=count).map(|link| format!("link{link}")).collect();
-    Topology { nodes: (1..=count).map(node).collect(), links, pings }
+    Topology { nodes: (1..=count).map(node).collect(), links, characters: Vec::new(), pings }
 }
 
 /// Every other node pings node 1, `hops` away from it, and back the same way.
@@ -142,12 +142,12 @@ pub(super) fn name(node: u32) -> String {
 
 /// The interface of node `link` on its own link.
 pub(super) fn near(link: u32) -> Interface {
-    Interface { link: link.wrapping_sub(1), address: range::on_link(range::near(link)) }
+    Interface::new(link.wrapping_sub(1), range::on_link(range::near(link)))
 }
 
 /// The interface of its neighbour there.
 pub(super) fn far(link: u32) -> Interface {
-    Interface { link: link.wrapping_sub(1), address: range::on_link(range::far(link)) }
+    Interface::new(link.wrapping_sub(1), range::on_link(range::far(link)))
 }
 
 /// The index of a node of this number.

@@ -79,14 +79,12 @@ mod tests {
         (1..=total)
             .map(|n| {
                 let next = n + 1;
-                let mut interfaces = vec![super::super::Interface {
-                    link: n - 1,
-                    address: net(format!("1.2.{n}.1/24")),
-                }];
+                let mut interfaces =
+                    vec![super::super::Interface::new(n - 1, net(format!("1.2.{n}.1/24")))];
                 let mut routes = Vec::new();
                 if n != total {
                     let address = net(format!("1.2.{next}.2/24"));
-                    interfaces.push(super::super::Interface { link: n, address });
+                    interfaces.push(super::super::Interface::new(n, address));
                 }
                 if n != 1 {
                     let via = range::far(n);

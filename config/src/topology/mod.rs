@@ -27,6 +27,8 @@ mod tests;
 
 use std::net::Ipv4Addr;
 
+use character::Character;
+
 pub use ipnet::Ipv4Net;
 
 pub use generate::{MAX_NODES, PlanError, Shape, generate};
@@ -47,6 +49,9 @@ pub struct Topology {
     pub nodes: Vec<Node>,
     /// The links' names; an [`Interface`] says which by index.
     pub links: Vec<String>,
+    /// What links do to packets, one for each way that an [`Interface`] says by index. The first is
+    /// that of all others; there need be none.
+    pub characters: Vec<Character>,
     /// What is checked.
     pub pings: Vec<Ping>,
 }
@@ -69,6 +74,15 @@ pub struct Interface {
     pub link: u32,
     /// The address itself with the length of the link's prefix.
     pub address: Ipv4Net,
+    /// What the link does to what the interface sends: an index into [`Topology::characters`].
+    pub character: u32,
+}
+
+impl Interface {
+    /// An interface whose link is like all others.
+    pub fn new(link: u32, address: Ipv4Net) -> Interface {
+        Interface { link, address, character: 0 }
+    }
 }
 
 /// One static route.
@@ -94,6 +108,26 @@ pub struct Ping {
 }
 
 impl Topology {
+    /// What the link does to what an interface sends.
+    pub fn character(&self, interface: &Interface) -> Character {
+        self.characters.get(interface.character as usize).copied().unwrap_or_default()
+    }
+
+    /// Has all links do what `own` says, and the rest as they did; an error is one sentence.
+    pub fn shape(&mut self, own: &Character) -> Result<(), String> {
+        if own.is_empty() {
+            return Ok(());
+        }
+        if self.characters.is_empty() {
+            self.characters.push(Character::default());
+        }
+        for character in &mut self.characters {
+            *character = own.over(character);
+            character.check()?;
+        }
+        Ok(())
+    }
+
     /// The node of this name; the error names the nearest.
     pub fn node(&self, name: &str) -> Result<u32, String> {
         find("node", name, self.nodes.iter().map(|node| node.name.as_str()))

@@ -328,6 +328,52 @@ fn mistakes_in_a_file_name_the_line_and_the_nearest_word() {
 }
 
 #[test]
+fn links_have_character() {
+    let text = |links: &str, keys: &str| {
+        let right = "{ link = \"right\", inet = \"10.0.2.1/24\" }";
+        assert!(SQUARE.contains(right));
+        let own = format!("{{ link = \"right\", inet = \"10.0.2.1/24\"{keys} }}");
+        SQUARE.replacen("\"left\", \"right\"", links, 1).replacen(right, &own, 1)
+    };
+    let links = "\"left\", { name = \"right\", delay = \"20ms\", loss = \"1%\" }";
+    let mut plan = parse("t.toml", &text(links, ", loss = \"0%\", rate = \"1mbit\"")).unwrap();
+    assert_eq!(plan.links, ["left", "right"]);
+    let of = |plan: &Topology, node: usize| -> Vec<String> {
+        let interfaces = plan.nodes[node].interfaces.iter();
+        interfaces.map(|own| plan.character(own).to_string()).collect()
+    };
+    let (link, own) =
+        ("delay 20000000ns loss 1.0000000%", "delay 20000000ns rate 1000000bit loss 0.0000000%");
+    assert_eq!([of(&plan, 0), of(&plan, 1), of(&plan, 2)], [vec![""], vec!["", own], vec![link]]);
+    // What is said to all goes before.
+    let mut all = Character::default();
+    all.set(character::Key::Delay, 5);
+    plan.shape(&all).unwrap();
+    assert_eq!(
+        (of(&plan, 0), of(&plan, 2)),
+        (vec!["delay 5ns".into()], vec!["delay 5ns loss 1.0000000%".into()])
+    );
+    all.set(character::Key::Delay, 0);
+    all.set(character::Key::Reorder, 1);
+    assert!(plan.shape(&all).unwrap_err().contains("without a delay"));
+
+    let error = |links, keys| parse("t.toml", &text(links, keys)).unwrap_err().to_string();
+    assert_eq!(
+        error("\"left\", { name = \"right\", lose = \"1%\" }", ""),
+        "t.toml:2:36: unknown key \"lose\"; the nearest known one is \"loss\" in a link"
+    );
+    assert_eq!(error("\"left\", { delay = \"1ms\" }", ""), "t.toml:2:18: a link has no \"name\"");
+    assert_eq!(
+        error("\"left\", 7", ""),
+        "t.toml:2:18: \"links\" must be a string, not of type integer"
+    );
+    assert!(
+        error("\"left\", \"right\"", ", loss = \"2\"").contains("\"2\" is not a share such as 1%")
+    );
+    assert!(error(links, ", delay = 0, reorder = \"5%\"").contains("without a delay"));
+}
+
+#[test]
 fn one_network_on_two_links_has_no_automatic_route() {
     let text =
         SQUARE.replace("10.0.2.", "10.0.1.").replace("10.0.1.1/24\" },\n]", "10.7.1.1/24\" },\n]");

@@ -8,9 +8,11 @@
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 
+use character::Character;
+
 use super::{Interface, Ipv4Net, Node, Route, Tables, Topology, auto};
-use crate::document::{At, Document, Error, Section};
-use crate::{inet, nearest};
+use crate::document::{At, Document, Error, Item, Section};
+use crate::{inet, link, nearest};
 
 /// What the text says, with the places that later checks point at.
 struct Draft<'d> {
@@ -22,6 +24,8 @@ struct Draft<'d> {
     addresses: Vec<(u32, u32, At<'d, Ipv4Net>)>,
     /// Every route's gateway, with the node that the route is for.
     gateways: Vec<(u32, At<'d, Ipv4Addr>)>,
+    /// Every link's character: an index.
+    link_characters: Vec<u32>,
 }
 
 /// Understands a topology file. `file` is its name, for errors.
@@ -30,7 +34,7 @@ pub fn parse(file: &str, text: &str) -> Result<Topology, Error> {
     let mut root = document.root();
     let automatic = root.value("auto");
     let auto_routes = root.boolean("auto")?.unwrap_or(false);
-    let links = root.strings("links")?;
+    let links = root.strings_or_sections("links", "a link")?;
     let nodes = root.sections("node", "[[node]]")?;
     let pings = root.sections("ping", "[[ping]]")?;
     let nowhere = root.here();
@@ -47,9 +51,10 @@ pub fn parse(file: &str, text: &str) -> Result<Topology, Error> {
         node_places: Vec::new(),
         addresses: Vec::new(),
         gateways: Vec::new(),
+        link_characters: Vec::new(),
     };
     for link in links {
-        draft.link(&link)?;
+        draft.link(link)?;
     }
     for section in nodes {
         draft.node(section)?;
@@ -64,14 +69,40 @@ pub fn parse(file: &str, text: &str) -> Result<Topology, Error> {
 }
 
 impl<'d> Draft<'d> {
-    fn link(&mut self, name: &At<'d, &'d str>) -> Result<(), Error> {
+    fn link(&mut self, item: Item<'d>) -> Result<(), Error> {
+        let (name, character) = match item {
+            Item::Text(name) => (name, 0),
+            Item::Section(mut section) => {
+                let name = section.string("name")?;
+                let name = section.required("name", name)?;
+                let character = self.character(&mut section, 0)?;
+                section.finish()?;
+                (name, character)
+            }
+        };
         name.read(|name| is_name("link", name))?;
         let number = self.topology.links.len() as u32;
         if self.link_numbers.insert(name.value, number).is_some() {
             return Err(name.error(format!("there are two links {:?}", name.value)));
         }
         self.topology.links.push(name.value.to_string());
+        self.link_characters.push(character);
         Ok(())
+    }
+
+    /// The index of what a section says, over what the index `below` stands for.
+    fn character(&mut self, section: &mut Section<'d>, below: u32) -> Result<u32, Error> {
+        let characters = &mut self.topology.characters;
+        let known = characters.get(below as usize).copied().unwrap_or_default();
+        let character = link::character(section, &known)?;
+        if character == known {
+            return Ok(below);
+        }
+        if characters.is_empty() {
+            characters.push(Character::default());
+        }
+        characters.push(character);
+        Ok(characters.len() as u32 - 1)
     }
 
     fn node(&mut self, mut section: Section<'d>) -> Result<(), Error> {
@@ -110,15 +141,17 @@ impl<'d> Draft<'d> {
         let link = section.required("link", link)?;
         let inet = section.string("inet")?;
         let inet = section.required("inet", inet)?;
-        section.finish()?;
         let link = link.read(|name| {
             let known = self.topology.links.iter().map(String::as_str);
             let number = self.link_numbers.get(name).copied();
             number.ok_or_else(|| nearest::unknown("link", name, known))
         })?;
+        let below = self.link_characters.get(link as usize).copied().unwrap_or(0);
+        let character = self.character(&mut section, below)?;
+        section.finish()?;
         let address = inet.read(|text| inet::interface_address(text))?;
         self.addresses.push((node, link, inet.with(address)));
-        Ok(Interface { link, address })
+        Ok(Interface { character, ..Interface::new(link, address) })
     }
 
     /// No address twice on a link, and no two interfaces of a node in one network.

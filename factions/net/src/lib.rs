@@ -1,7 +1,7 @@
 //! The networking faction: what every protocol and every interface needs, and neither knows.
 //!
 //! * [`mbuf`]: packets.  * [`ifnet`]: interfaces, their drivers, cloning, configuration.
-//! * [`ethernet`]: link headers.  * [`netisr`]: from the interrupt to the protocol.
+//! * [`link`]: what a link does to packets: delay, rate, loss.  * [`ethernet`]: link headers.  * [`netisr`]: from the interrupt to the protocol.
 //! * [`route`]: routing tables.  * [`mod@domain`]: protocol families.
 //! * [`socket`]: sockets, and what a protocol for them is.
 //! * [`control`]: what ifconfig and route ask through a socket.
@@ -24,6 +24,7 @@ pub mod domain;
 mod errno;
 pub mod ethernet;
 pub mod ifnet;
+pub mod link;
 pub mod loopback;
 pub mod mbuf;
 pub mod netisr;

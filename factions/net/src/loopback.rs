@@ -31,7 +31,8 @@ impl IfDriver for Loopback {
     ) -> Result<(), IfError> {
         ifp.counters.ipackets.inc(cx);
         ifp.counters.ibytes.add(cx, packet.len() as u64);
-        packet.set_flags(Flags::LOOPED | packet.unfinished());
+        let kept = packet.unfinished() | packet.flags() & Flags::SPOILT;
+        packet.set_flags(Flags::LOOPED | kept);
         packet.set_rcvif(Some(ifp.clone()));
         netisr::enqueue(cx, ethertype, packet);
         Ok(())

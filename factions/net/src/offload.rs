@@ -34,8 +34,21 @@ pub(crate) fn finish_frame(
     emit: Emit<'_>,
 ) -> Result<(), IfError> {
     let (ethertype, at) = payload(&mut frame).ok_or(IfError::Invalid)?;
+    finish(cx, ethertype, frame, at, most, emit)
+}
+
+/// Finishes a packet of the protocol `ethertype`: see [`Finish`].
+#[cold]
+pub(crate) fn finish(
+    cx: &Cx<'_>,
+    ethertype: EtherType,
+    packet: Packet,
+    at: usize,
+    most: usize,
+    emit: Emit<'_>,
+) -> Result<(), IfError> {
     let finish = cx.get(&NET).link_proto(ethertype).and_then(|proto| proto.finish);
-    finish.ok_or(IfError::Invalid)?(cx, frame, at, most, emit)
+    finish.ok_or(IfError::Invalid)?(cx, packet, at, most, emit)
 }
 
 /// What a frame carries, and where that begins.

@@ -12,6 +12,7 @@ use base::sysctl::Listing;
 use base::{Cx, NoMemory};
 
 use crate::ifnet::{IfCounters, IfKind, config};
+use crate::link::{Counts, Status};
 use crate::route::{self, Route, RouteKind};
 
 /// Columns of `net.interfaces`.
@@ -34,6 +35,13 @@ pub(crate) const INTERFACE_COLUMNS: &[&str] = &[
     "omcasts",
     "oerrors",
     "oqdrops",
+    "link",
+    "queued",
+    "lost",
+    "full",
+    "duplicated",
+    "corrupted",
+    "reordered",
 ];
 
 /// Columns of `net.routes`.
@@ -72,6 +80,10 @@ pub(crate) fn interfaces(cx: &Cx<'_>, out: &mut Listing) -> Result<(), NoMemory>
             out.text("\t")?;
             out.cell(&counter.get())?;
         }
+        let Status { character, counts, queued } = config::link(cx, &ifp);
+        let Counts { lost, full, duplicated, corrupted, reordered } = counts;
+        out.text("\t")?;
+        out.cells(&[&character, &queued, &lost, &full, &duplicated, &corrupted, &reordered])?;
         out.text("\n")?;
     }
     Ok(())

@@ -19,6 +19,17 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
             return;
         }
     };
+    for interface in &file.interfaces {
+        let character = interface.character;
+        assert_eq!(character.check(), Ok(()));
+        // What is written for the tools means the same.
+        let text = character.to_string();
+        let words: Vec<_> = text.split_whitespace().collect();
+        for pair in words.chunks(2) {
+            let key = config::Key::of(pair[0]).expect("a key");
+            assert_eq!(Some(key.read(pair[1]).expect("its value")), character.get(key));
+        }
+    }
     let Ok(closure) = file.closure(&known) else { return };
     for (at, name) in closure.components.iter().enumerate() {
         let component = known.iter().find(|k| k.name == *name).expect("a known component");

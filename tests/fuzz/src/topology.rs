@@ -16,6 +16,7 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     // What is accepted holds what it promises: indices point somewhere, and pings arrive.
     let tables = Tables::new(&topology);
     for node in &topology.nodes {
+        assert!(node.interfaces.iter().all(|i| topology.character(i).check().is_ok()));
         assert!(node.interfaces.iter().all(|i| (i.link as usize) < topology.links.len()));
         assert_eq!(
             topology.node(&node.name).map(|i| &topology.nodes[i as usize].name),

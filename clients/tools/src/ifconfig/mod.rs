@@ -33,7 +33,10 @@ pub(crate) const TOOL: Tool = Tool {
     notes: "Words are done one after the other, each in one system call of the kernel; the first \
             that fails ends the command. An address without a mask gets that of its class. A \
             linkstr is a path relative to the server's working directory if it has a slash in it, \
-            else the name of a bus inside the server.",
+            else the name of a bus inside the server. The character of a link (delay and the words \
+            behind it) is about what the interface sends; words that are left away stay as they were, \
+            and 0 takes one away. Packets keep their order whatever the jitter, unless reorder picks \
+            them.",
     examples: &[
         Example { does: "shows all interfaces", arguments: "" },
         Example { does: "makes an interface", arguments: "shmif0 create" },
@@ -44,6 +47,15 @@ pub(crate) const TOOL: Tool = Tool {
         },
         Example { does: "adds another one", arguments: "shmif0 inet 10.1.0.1/16 alias" },
         Example { does: "takes that away", arguments: "shmif0 inet 10.1.0.1 -alias" },
+        Example {
+            does: "makes it a bad line, for what it sends",
+            arguments: "shmif0 delay 20ms jitter 2ms rate 100mbit loss 1%",
+        },
+        Example {
+            does: "makes it a worse one",
+            arguments: "shmif0 reorder 25% duplicate 0.1% corrupt 0.1% limit 1000",
+        },
+        Example { does: "makes it a plain wire again", arguments: "shmif0 -link" },
         Example {
             does: "all of it at once",
             arguments: "shmif1 create linkstr shm/bus1 10.2.0.1/24",
@@ -82,6 +94,13 @@ const ADDRESS: Advice = &[
     NO_SUCH,
     (errno::EXIST, "another interface has this address"),
     (errno::INVAL, "no host can have this address, or the mask or broadcast address do not fit"),
+];
+const LINK: Advice = &[
+    NO_SUCH,
+    (
+        errno::INVAL,
+        "there is no such link: reorder needs a delay, and short bursts cannot make up much loss",
+    ),
 ];
 const MTU: Advice = &[NO_SUCH, (errno::INVAL, "the interface cannot have this MTU")];
 
@@ -165,6 +184,11 @@ impl Action {
                 let what = format!("{interface}: mtu {mtu}");
                 let mut memory = requests::ifreq(name, *mtu);
                 control.request(requests::SIOCSIFMTU, &mut memory, &what, MTU)
+            }
+            Action::Link(words::Link { forget, character }) => {
+                let what = format!("{interface}: {character}");
+                let mut memory = requests::link(name, *forget, character);
+                control.request(requests::SIOCSLINK, &mut memory, &what, LINK)
             }
             Action::Delete(addr) => {
                 let what = addr.map_or(interface.into(), |addr| format!("{interface}: {addr}"));

@@ -30,7 +30,7 @@ pub(super) fn interface(
     let bit = |word| FLAGS.iter().find(|(flag, _)| *flag == word).map_or(0, |(_, bit)| *bit);
     let bits = flags.split(',').fold(0, |bits, word| bits | bit(word));
     writeln!(out, "{}: flags={bits:#x}<{flags}> mtu {}", row.get("name"), row.get("mtu"))?;
-    for (what, cell) in [("address:", "lladdr"), ("linkstr:", "linkstr")] {
+    for (what, cell) in [("address:", "lladdr"), ("linkstr:", "linkstr"), ("link:", "link")] {
         if !row.get(cell).is_empty() {
             writeln!(out, "\t{what} {}", row.get(cell))?;
         }
@@ -60,6 +60,19 @@ pub(super) fn interface(
             n("oerrors"),
             n("oqdrops")
         )?;
+        if !n("link").is_empty() {
+            writeln!(
+                out,
+                "\tlink: {} packets in it, {} lost, {} found it full, {} duplicated, {} corrupted, \
+                 {} reordered",
+                n("queued"),
+                n("lost"),
+                n("full"),
+                n("duplicated"),
+                n("corrupted"),
+                n("reordered")
+            )?;
+        }
     }
     Ok(())
 }
@@ -83,10 +96,12 @@ mod tests {
     use crate::table::Table;
 
     const TEXT: &str = "name\tindex\tflags\tmtu\tlladdr\tlinkstr\taddresses\tipackets\tibytes\t\
-        imcasts\tierrors\tiqdrops\tnoproto\topackets\tobytes\tomcasts\toerrors\toqdrops\n\
-        lo0\t1\tUP,LOOPBACK,RUNNING,MULTICAST\t33176\t\t\t127.0.0.1/8\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\n\
+        imcasts\tierrors\tiqdrops\tnoproto\topackets\tobytes\tomcasts\toerrors\toqdrops\t\
+        link\tqueued\tlost\tfull\tduplicated\tcorrupted\treordered\n\
+        lo0\t1\tUP,LOOPBACK,RUNNING,MULTICAST\t33176\t\t\t127.0.0.1/8\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t\t0\t0\t0\t0\t0\t0\n\
         shmif0\t2\tUP,BROADCAST,RUNNING,MULTICAST\t1500\tb2:a0:00:00:00:01\tshm/bus 0\t\
-        1.2.3.1/24 10.0.0.1/31\t1\t2\t3\t4\t5\t6\t7\t8\t9\t10\t11\n";
+        1.2.3.1/24 10.0.0.1/31\t1\t2\t3\t4\t5\t6\t7\t8\t9\t10\t11\t\
+        delay 20ms loss 1%\t12\t13\t14\t15\t16\t17\n";
 
     #[test]
     fn as_ifconfig_shows_them() {
@@ -101,10 +116,12 @@ lo0: flags=0x1049<UP,LOOPBACK,RUNNING,MULTICAST> mtu 33176
 shmif0: flags=0x1043<UP,BROADCAST,RUNNING,MULTICAST> mtu 1500
 \taddress: b2:a0:00:00:00:01
 \tlinkstr: shm/bus 0
+\tlink: delay 20ms loss 1%
 \tinet 1.2.3.1 netmask 0xffffff00 broadcast 1.2.3.255
 \tinet 10.0.0.1 netmask 0xfffffffe
 \tinput: 1 packets, 2 bytes, 3 multicasts, 4 errors, 5 queue drops, 6 unknown protocol
 \toutput: 7 packets, 8 bytes, 9 multicasts, 10 errors, 11 queue drops
+\tlink: 12 packets in it, 13 lost, 14 found it full, 15 duplicated, 16 corrupted, 17 reordered
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }

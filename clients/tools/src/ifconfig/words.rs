@@ -4,6 +4,8 @@
 
 use std::net::Ipv4Addr;
 
+use character::{Character, Key};
+
 use crate::address;
 use crate::definition::Word;
 use crate::failure::{Failure, nearest};
@@ -28,6 +30,25 @@ const DELETE: Word = Word::new("delete", "the same");
 const UP: Word = Word::new("up", "bring the interface up");
 const DOWN: Word = Word::new("down", "take it down");
 const MTU: Word = Word::with("mtu", "BYTES", "set the longest packet");
+const NO_LINK: Word =
+    Word::new("-link", "make the link a plain wire again; what is in it comes out");
+
+/// The word for a key of a link.
+const fn of(key: Key) -> Word {
+    Word::with(key.word(), key.value(), key.doc())
+}
+
+const DELAY: Word = of(Key::Delay);
+const JITTER: Word = of(Key::Jitter);
+const DISTRIBUTION: Word = of(Key::Distribution);
+const RATE: Word = of(Key::Rate);
+const LOSS: Word = of(Key::Loss);
+const BURST: Word = of(Key::Burst);
+const REORDER: Word = of(Key::Reorder);
+const DUPLICATE: Word = of(Key::Duplicate);
+const CORRUPT: Word = of(Key::Corrupt);
+const LIMIT: Word = of(Key::Limit);
+const BUFFER: Word = of(Key::Buffer);
 
 /// All words.
 pub(super) const ALL: &[&Word] = &[
@@ -44,6 +65,18 @@ pub(super) const ALL: &[&Word] = &[
     &UP,
     &DOWN,
     &MTU,
+    &DELAY,
+    &JITTER,
+    &DISTRIBUTION,
+    &RATE,
+    &LOSS,
+    &BURST,
+    &REORDER,
+    &DUPLICATE,
+    &CORRUPT,
+    &LIMIT,
+    &BUFFER,
+    &NO_LINK,
 ];
 
 /// What is to be done.
@@ -64,6 +97,15 @@ pub(super) enum Action {
     Delete(Option<Ipv4Addr>),
     Up(bool),
     Mtu(u32),
+    Link(Link),
+}
+
+/// What is to be done with the link.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Link {
+    /// First, it is a plain wire again.
+    pub(super) forget: bool,
+    pub(super) character: Character,
 }
 
 /// What is to be done with an address.
@@ -84,7 +126,7 @@ struct Address {
 
 /// Reads words.
 pub(super) fn parse(words: &[String]) -> Result<Vec<Action>, Failure> {
-    let mut reading = Reading { actions: Vec::new(), address: None, how: None };
+    let mut reading = Reading { actions: Vec::new(), address: None, how: None, link: None };
     let mut rest = words.iter().map(String::as_str);
     while let Some(word) = rest.next() {
         let known = ALL.iter().copied().find(|known| known.text == word);
@@ -94,7 +136,7 @@ pub(super) fn parse(words: &[String]) -> Result<Vec<Action>, Failure> {
         };
         reading.word(known, value, &mut rest)?;
     }
-    reading.end_address()?;
+    reading.end()?;
     Ok(reading.actions)
 }
 
@@ -105,6 +147,8 @@ struct Reading {
     address: Option<Address>,
     /// What is to be done with the address that follows: `alias ADDRESS`.
     how: Option<How>,
+    /// What the words before said about the link: words that follow each other are one request.
+    link: Option<Link>,
 }
 
 impl Reading {
@@ -114,6 +158,19 @@ impl Reading {
         value: &str,
         rest: &mut impl Iterator<Item = &'a str>,
     ) -> Result<(), Failure> {
+        if known == Some(&NO_LINK) {
+            self.end()?;
+            self.link = Some(Link { forget: true, ..Link::default() });
+            return Ok(());
+        }
+        if let Some(key) = known.and_then(|known| Key::of(known.text)) {
+            self.end_address()?;
+            let value = key.read(value);
+            let value = value.map_err(|e| Failure::misuse(format!("{}: {e}", key.word())))?;
+            self.link.get_or_insert_default().character.set(key, value);
+            return Ok(());
+        }
+        self.end_link();
         let action = match known {
             Some(&NETMASK) => {
                 let len = address::mask(value)?;
@@ -180,6 +237,16 @@ impl Reading {
         let how = self.how.take().unwrap_or(How::Replace);
         self.address = Some(Address { addr, prefix, broadcast: None, how });
         Ok(())
+    }
+
+    /// Nothing that follows is about what was before.
+    fn end(&mut self) -> Result<(), Failure> {
+        self.end_link();
+        self.end_address()
+    }
+
+    fn end_link(&mut self) {
+        self.actions.extend(self.link.take().map(Action::Link));
     }
 
     /// Nothing that follows is about the address any more.
@@ -279,6 +346,41 @@ mod tests {
     }
 
     #[test]
+    fn words_about_the_link_are_one_request() {
+        let link = |forget, values: &[(Key, u64)]| {
+            let mut character = Character::default();
+            values.iter().for_each(|(key, value)| character.set(*key, *value));
+            Action::Link(Link { forget, character })
+        };
+        assert_eq!(
+            read("delay 20ms jitter 2ms rate 100mbit loss 1% limit 50 up"),
+            Ok(vec![
+                link(
+                    false,
+                    &[
+                        (Key::Delay, 20_000_000),
+                        (Key::Jitter, 2_000_000),
+                        (Key::Rate, 100_000_000),
+                        (Key::Loss, 10_000_000),
+                        (Key::Limit, 50),
+                    ]
+                ),
+                Action::Up(true),
+            ])
+        );
+        assert_eq!(read("-link"), Ok(vec![link(true, &[])]));
+        assert_eq!(
+            read("1.2.3.4/8 delay 1ms -link loss 0 alias 5.6.7.8/8"),
+            Ok(vec![
+                inet([1, 2, 3, 4], 8, true),
+                link(false, &[(Key::Delay, 1_000_000)]),
+                link(true, &[(Key::Loss, 0)]),
+                inet([5, 6, 7, 8], 8, false),
+            ])
+        );
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         for (line, says) in [
             ("crate", "did you mean create?"),
@@ -293,6 +395,13 @@ mod tests {
             ("alias", "alias belongs behind"),
             ("mtu big", "not a number"),
             ("frobnicate", "means nothing"),
+            ("dealy 20ms", "did you mean delay?"),
+            ("delay", "delay needs TIME"),
+            ("delay 20", "delay: \"20\" is not a time such as 20ms"),
+            ("loss 1", "loss: \"1\" is not a share such as 1%"),
+            ("rate fast", "rate: \"fast\" is not a rate such as 100mbit"),
+            ("distribution odd", "is not uniform or normal"),
+            ("limit 1000001", "more than 1000000"),
         ] {
             let e = read(line).unwrap_err();
             assert!(e.contains(says), "{line}: {e}");

@@ -36,9 +36,7 @@ pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, mut packet: Packet, ip_len: usize) 
     let Some((pair, seg, data_at)) = parse(&mut packet, ip, ip_len) else {
         return counters.bad_header.inc(cx);
     };
-    if !packet.flags().intersects(Flags::LOOPED | Flags::CSUM_BLANK)
-        && !is_sound(ip, &packet, ip_len)
-    {
+    if !packet.flags().is_sound() && !is_sound(ip, &packet, ip_len) {
         return counters.bad_checksum.inc(cx);
     }
     packet.pull(data_at);

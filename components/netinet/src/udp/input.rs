@@ -35,12 +35,11 @@ pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, mut packet: Packet, ip_len: usize) 
     let Ok((&header, _)) = UdpHeader::parse(head.get(ip_len..).unwrap_or_default(), total) else {
         return counters.bad_length.inc(cx);
     };
-    if packet.flags().contains(Flags::CSUM_BLANK) {
-        // It has not left the machine's memory.
-    } else if !header.has_checksum() {
+    let flags = packet.flags();
+    if !header.has_checksum() && !flags.contains(Flags::CSUM_BLANK) {
         // RFC 1122 §4.1.3.4: may be taken.
         counters.no_checksum.inc(cx);
-    } else if !packet.flags().contains(Flags::LOOPED) && !is_sound(ip, &header, &packet, ip_len) {
+    } else if !flags.is_sound() && !is_sound(ip, &header, &packet, ip_len) {
         // RFC 1122 §4.1.3.4: discarded silently.
         return counters.bad_checksum.inc(cx);
     }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::character::LinkArguments;
+
 /// Boot many kernels, join them by a network, ping across it
 ///
 /// Prints the time to boot, to configure and to the first reply, the round trip when every
@@ -50,6 +52,8 @@ pub struct Arguments {
     /// much CPU that took
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub idle: Option<Duration>,
+    #[command(flatten)]
+    pub links: LinkArguments,
 }
 
 fn link_and_file(text: &str) -> Result<(String, PathBuf), String> {

@@ -1,7 +1,7 @@
 //! `cluster`: many kernels, in one process or in one each, joined by a network, and pings across it.
 //!
 //! * `arguments`: what the user may ask for.  * `plan`: the topology, checked before anything boots.
-//! * `network`: kernels booted and set up.  * `check`: the pings.  * `echo`: one pinging socket.
+//! * `character`: what links are like.  * `network`: kernels booted and set up.  * `check`: the pings.  * `echo`: one pinging socket.
 //! * `capture`: packets written to files.  * `report`: what is printed.
 //! * `spread`: work over the machine's processors.  * `progress`: a bar for what takes long.
 //! * `host`: what this process costs its host.  * `cost`: what others do.
@@ -12,6 +12,7 @@
 
 mod arguments;
 mod capture;
+mod character;
 mod check;
 mod cost;
 mod echo;

@@ -16,6 +16,7 @@ use net::route::config::{Prefix4, add as add_route};
 
 use crate::ROUTER;
 use crate::capture::Captures;
+use crate::character;
 use crate::progress::Progress;
 use crate::spread;
 
@@ -49,7 +50,8 @@ impl Network {
         let parts = spread::over(self.kernels.len(), self.threads, |range| {
             let nodes = topology.nodes.iter().zip(&self.kernels).enumerate();
             for (index, (node, kernel)) in nodes.skip(range.start).take(range.len()) {
-                set_up(kernel, index as u32, node, &topology.links, captures)?;
+                let index = index as u32;
+                set_up(kernel, topology, index, node, &topology.links, captures)?;
                 progress.step();
             }
             Ok(())
@@ -92,18 +94,20 @@ pub fn boot(host: &Arc<Linux>, node: &Node) -> Result<Kernel, String> {
 /// Gives one node its interfaces, addresses and routes. `buses` are the links' linkstrs.
 pub fn set_up(
     kernel: &Kernel,
+    topology: &Topology,
     index: u32,
     node: &Node,
     buses: &[String],
     captures: &Captures,
 ) -> Result<(), String> {
-    let done = kernel.enter(|l| configure(l, index, node, buses, captures));
+    let done = kernel.enter(|l| configure(l, topology, index, node, buses, captures));
     let done = done.map_err(Errno::from).and_then(|done| done);
     done.map_err(|error| format!("{} cannot be set up: {error}", node.name))
 }
 
 fn configure(
     l: &mut Lwp<'_>,
+    topology: &Topology,
     index: u32,
     node: &Node,
     buses: &[String],
@@ -115,6 +119,8 @@ fn configure(
         let bus = buses.get(interface.link as usize).ok_or(Errno::NoEntry)?;
         ifnet::config::set_linkstr(l, &name, bus)?;
         captures.attach(l, index, unit, &ifp)?;
+        let character = character::of(&topology.character(interface));
+        ifnet::config::set_character(l, &name, |c| *c = character)?;
         let address = interface.address;
         ifnet::config::add_addr(l, &name, address.addr().into(), address.prefix_len())?;
     }

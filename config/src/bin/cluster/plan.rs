@@ -37,6 +37,7 @@ pub fn make(arguments: &Arguments) -> Result<Plan, String> {
             .map_err(|error| error.to_string())?,
         Err(unknown) => from_file(name, &unknown, arguments.nodes)?,
     };
+    topology.shape(&arguments.links.character())?;
     let asked = arguments.ping.map(|to| ping(&topology, to)).transpose()?;
     topology.pings.extend(asked);
     let longest = topology.pings.iter().max_by_key(|ping| ping.hops).copied();

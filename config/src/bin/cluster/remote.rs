@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use config::topology::{Interface, Node, Ping, Route};
+use config::topology::{Interface, Node, Ping, Route, Topology};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::arguments::Arguments;
@@ -75,7 +75,7 @@ impl Servers {
             let url = format!("unix://{}", node.name);
             self.run("rump_server", &["-l", "netinet", "-l", "shmif", &url], node)?;
             let booted = Instant::now();
-            self.configure(node, &topology.links)?;
+            self.configure(node, topology)?;
             boot += booted - begin;
             configure += booted.elapsed();
             progress.step();
@@ -103,14 +103,22 @@ impl Servers {
         })
     }
 
-    fn configure(&self, node: &Node, links: &[String]) -> Result<(), String> {
-        for (number, Interface { link, address }) in node.interfaces.iter().enumerate() {
+    fn configure(&self, node: &Node, topology: &Topology) -> Result<(), String> {
+        for (number, own) in node.interfaces.iter().enumerate() {
+            let Interface { link, address, .. } = own;
             let interface = format!("shmif{number}");
-            let bus = format!("shm/{}", links.get(*link as usize).map_or("", String::as_str));
+            let bus = topology.links.get(*link as usize).map_or("", String::as_str);
+            let bus = format!("shm/{bus}");
             let (addr, mask) = (address.addr().to_string(), address.netmask().to_string());
             self.run("rump.ifconfig", &[&interface, "create"], node)?;
             self.run("rump.ifconfig", &[&interface, "linkstr", &bus], node)?;
             self.run("rump.ifconfig", &[&interface, "inet", &addr, "netmask", &mask], node)?;
+            let character = topology.character(own).to_string();
+            if !character.is_empty() {
+                let words: Vec<_> =
+                    [interface.as_str()].into_iter().chain(character.split(' ')).collect();
+                self.run("rump.ifconfig", &words, node)?;
+            }
         }
         for Route { to, via } in &node.routes {
             let (net, mask) = (to.network().to_string(), to.netmask().to_string());

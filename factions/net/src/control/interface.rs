@@ -12,7 +12,7 @@ use crate::route::config::Prefix4;
 use crate::socket::ioctl::classful;
 
 /// At this edge an interface that is not there is ENODEV, as Linux has it for all its requests.
-fn edge(e: IfError) -> Errno {
+pub(super) fn edge(e: IfError) -> Errno {
     match e {
         IfError::NoInterface => Errno::NotSuchDevice,
         e => e.into(),

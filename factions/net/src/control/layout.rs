@@ -37,6 +37,59 @@ pub struct LinkstrReq {
     pub linkstr: [u8; LINKSTR_LEN],
 }
 
+/// SIOCSLINK, SIOCGLINK: [`crate::link::Character`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct LinkReq {
+    /// The interface.
+    pub name: Name,
+    /// Which of the others are meant: see [`link`].
+    pub set: u32,
+    /// [`link::UNIFORM`] or [`link::NORMAL`].
+    pub distribution: u32,
+    /// In nanoseconds.
+    pub delay: u64,
+    /// In nanoseconds.
+    pub jitter: u64,
+    /// In bits a second; 0: no limit.
+    pub rate: u64,
+    /// In bytes; 0: no limit.
+    pub buffer: u64,
+    /// In billionths.
+    pub loss: u32,
+    /// In packets; 0: losses do not come in bursts.
+    pub burst: u32,
+    /// In billionths.
+    pub reorder: u32,
+    /// In billionths.
+    pub duplicate: u32,
+    /// In billionths.
+    pub corrupt: u32,
+    /// In packets; 0: the usual number.
+    pub limit: u32,
+}
+
+/// Bits of a [`LinkReq`], and its distributions.
+#[allow(missing_docs)]
+pub mod link {
+    pub const DELAY: u32 = 0x1;
+    pub const JITTER: u32 = 0x2;
+    pub const DISTRIBUTION: u32 = 0x4;
+    pub const RATE: u32 = 0x8;
+    pub const LOSS: u32 = 0x10;
+    pub const BURST: u32 = 0x20;
+    pub const REORDER: u32 = 0x40;
+    pub const DUPLICATE: u32 = 0x80;
+    pub const CORRUPT: u32 = 0x100;
+    pub const LIMIT: u32 = 0x200;
+    pub const BUFFER: u32 = 0x400;
+    /// First of all, what was set before is forgotten.
+    pub const FORGET: u32 = 0x8000_0000;
+    pub const ALL: u32 = FORGET | (BUFFER * 2 - 1);
+    pub const UNIFORM: u32 = 0;
+    pub const NORMAL: u32 = 1;
+}
+
 /// A `sockaddr_in`.
 pub type SockaddrIn = [u8; sockaddr::INET_LEN];
 
@@ -152,6 +205,8 @@ mod tests {
             (r::SIOCIFDESTROY, 0x4010_6979),
             (r::SIOCGLINKSTR, 0xc110_6987),
             (r::SIOCSLINKSTR, 0x4110_6988),
+            (r::SIOCGLINK, 0xc050_69c8),
+            (r::SIOCSLINK, 0x4050_69c9),
             (r::SIOCDIFADDR, 0x4020_6919),
             (r::SIOCAIFADDR, 0x4040_691a),
             (r::SIOCRIFADDR, 0x4040_691b),

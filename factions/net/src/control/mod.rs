@@ -9,6 +9,7 @@
 
 mod interface;
 pub mod layout;
+mod link;
 mod route;
 
 use base::{Errno, Lwp};
@@ -21,12 +22,16 @@ pub mod request {
     use base::file::request::{read, read_write, write};
     use core::mem::size_of;
 
-    use super::layout::{AddrReq, AliasReq, LinkstrReq, Name, RouteReq};
+    use super::layout::{AddrReq, AliasReq, LinkReq, LinkstrReq, Name, RouteReq};
 
     pub const SIOCIFCREATE: u32 = write(b'i', 122, size_of::<Name>());
     pub const SIOCIFDESTROY: u32 = write(b'i', 121, size_of::<Name>());
     pub const SIOCGLINKSTR: u32 = read_write(b'i', 135, size_of::<LinkstrReq>());
     pub const SIOCSLINKSTR: u32 = write(b'i', 136, size_of::<LinkstrReq>());
+    /// Ours: the character of the link.
+    pub const SIOCGLINK: u32 = read_write(b'i', 200, size_of::<LinkReq>());
+    /// Ours: changes it.
+    pub const SIOCSLINK: u32 = write(b'i', 201, size_of::<LinkReq>());
     pub const SIOCDIFADDR: u32 = write(b'i', 25, size_of::<AddrReq>());
     pub const SIOCAIFADDR: u32 = write(b'i', 26, size_of::<AliasReq>());
     /// Ours: as SIOCAIFADDR, in the place of the first address.
@@ -45,10 +50,12 @@ type Change = fn(l: &mut Lwp<'_>, data: &mut [u8]) -> Result<(), Errno>;
 pub(crate) fn ioctl(l: &mut Lwp<'_>, number: u32, data: &mut [u8]) -> Result<bool, Errno> {
     let change: Change = match number {
         r::SIOCGLINKSTR => return interface::linkstr(l, data).map(|()| true),
+        r::SIOCGLINK => return link::get(l, data).map(|()| true),
         r::SIOCGETRT => return route::get(l, data).map(|()| true),
         r::SIOCIFCREATE => interface::create,
         r::SIOCIFDESTROY => interface::destroy,
         r::SIOCSLINKSTR => interface::set_linkstr,
+        r::SIOCSLINK => link::set,
         r::SIOCDIFADDR => interface::delete_addr,
         r::SIOCAIFADDR => interface::alias_addr,
         r::SIOCRIFADDR => interface::replace_addr,

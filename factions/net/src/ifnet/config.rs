@@ -12,6 +12,7 @@ use base::{Cx, KArc, Lwp};
 use super::{IfAddr, IfError, IfFlags, Ifnet, cloner};
 use crate::component::NET;
 use crate::domain::{self, DOMAINS};
+use crate::link::{self, Character, Status};
 use crate::route;
 
 /// The smallest MTU that may be set: IPv4's (RFC 791).
@@ -58,6 +59,7 @@ pub(crate) fn take_down(l: &mut Lwp<'_>, ifp: &KArc<Ifnet>) {
     for domain in domain::of(l) {
         (domain.interface_gone)(l, ifp);
     }
+    link::detach(l, ifp);
     l.get(&NET).ifnets.remove(l, ifp);
 }
 
@@ -92,6 +94,7 @@ fn set_up_locked(cx: &Cx<'_>, ifp: &KArc<Ifnet>, up: bool) {
         ifp.change_flags(set, clear);
         ifp.driver().flags_changed(cx, ifp);
         if !up {
+            link::purge(cx, ifp);
             domain::of(cx).for_each(|d| (d.interface_down)(cx, ifp));
         }
     }
@@ -107,6 +110,27 @@ pub fn set_mtu(l: &mut Lwp<'_>, name: &str, mtu: u32) -> Result<(), IfError> {
         ifp.set_mtu(mtu);
         Ok(())
     })
+}
+
+/// Changes the character of the interface's link: `change` is given what it is. The default is a plain
+/// wire, and costs nothing.
+pub fn set_character(
+    l: &mut Lwp<'_>,
+    name: &str,
+    change: impl FnOnce(&mut Character),
+) -> Result<(), IfError> {
+    one_at_a_time(l, |l| {
+        let ifp = find(l, name)?;
+        let mut character = link::status(l, &ifp).character;
+        change(&mut character);
+        character.check().map_err(|_| IfError::Invalid)?;
+        link::set(l, &ifp, character)
+    })
+}
+
+/// What the interface's link does, and did.
+pub fn link(cx: &Cx<'_>, ifp: &Ifnet) -> Status {
+    link::status(cx, ifp)
 }
 
 /// Adds an address, and brings the interface up. The network that it belongs to can then be

@@ -96,10 +96,12 @@ pub(crate) fn attach(
             lladdr: AtomicU64::new(0),
             tapped: AtomicBool::new(false),
             unfinished_max: AtomicU32::new(0),
+            shaped: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             counters: IfCounters::default(),
             addrs: IntrMutex::new(cx, Rank::Ifaddrs, KVec::new(cx)),
             taps: IntrMutex::new(cx, Rank::Tap, KVec::new(cx)),
+            link: IntrMutex::new(cx, Rank::Link, None),
         },
     )?;
     list.names.insert(place, ifp.clone())?;

@@ -2,12 +2,13 @@
 //!
 //! * [`Ifnet`]: one interface: name, flags, addresses, counters, and a driver ([`IfDriver`]).
 //! * [`cloner`]: kinds of interface that can be created by name.  * [`config`]: ifconfig.
-//! * [`tap`] is for captures.
+//! * [`tap`] is for captures.  * [`crate::link`] may lie between an interface and its driver.
 //!
 //! A driver calls [`crate::ethernet::input`] with what arrives; the layer above calls
 //! [`transmit`] with whole frames.
 //!
-//! Locking: flags, MTU and counters are words; addresses by `Rank::Ifaddrs`; taps by `Rank::Tap`.
+//! Locking: flags, MTU and counters are words; addresses by `Rank::Ifaddrs`; taps by `Rank::Tap`; the
+//! link by `Rank::Link`.
 //! Sources: NetBSD net/if.c, if.h.
 
 pub mod cloner;
@@ -28,8 +29,9 @@ pub use list::Ifnets;
 pub(crate) use list::attach;
 use tap::Tap;
 
+use crate::link::{self, Port};
 use crate::mbuf::Packet;
-use crate::{EtherType, MacAddr};
+use crate::{EtherType, MacAddr, offload};
 
 bitflags! {
     /// Interface flags, with Linux's values.
@@ -244,12 +246,15 @@ pub struct Ifnet {
     lladdr: AtomicU64,
     tapped: AtomicBool,
     unfinished_max: AtomicU32,
+    /// Whether there is a link with character; beside `tapped`, which is looked at anyway.
+    pub(crate) shaped: AtomicBool,
     gone: AtomicBool,
     /// What it did.
     pub counters: IfCounters,
     // ---- locked ----
     addrs: IntrMutex<KVec<IfAddr>>,
     taps: IntrMutex<KVec<KArc<dyn Tap>>>,
+    pub(crate) link: IntrMutex<Option<KBox<Port>>>,
 }
 
 /// An interface's name.
@@ -383,18 +388,15 @@ impl Ifnet {
 #[inline]
 pub fn transmit(cx: &Cx<'_>, ifp: &KArc<Ifnet>, frame: Packet) -> Result<(), IfError> {
     ifp.tap(cx, &frame);
+    if ifp.shaped.load(Ordering::Relaxed) {
+        return link::output(cx, ifp, frame, None);
+    }
     if !frame.unfinished().is_empty() && frame.len() > ifp.unfinished_max() {
         let most = ifp.unfinished_max();
-        return crate::offload::finish_frame(cx, frame, most, &mut |frame| emit(cx, ifp, frame));
+        let emit = &mut |frame| hand_over(cx, ifp, frame, None);
+        return offload::finish_frame(cx, frame, most, emit);
     }
-    emit(cx, ifp, frame)
-}
-
-#[inline]
-fn emit(cx: &Cx<'_>, ifp: &KArc<Ifnet>, frame: Packet) -> Result<(), IfError> {
-    let len = frame.len() as u64;
-    let sent = ifp.driver.transmit(cx, ifp, frame);
-    count(cx, ifp, len, sent)
+    hand_over(cx, ifp, frame, None)
 }
 
 /// Sends a packet on an interface without link headers, and counts it.
@@ -409,13 +411,25 @@ pub fn transmit_bare(
         return Err(IfError::Down);
     }
     ifp.tap(cx, &packet);
-    let len = packet.len() as u64;
-    let sent = ifp.driver.transmit_bare(cx, ifp, ethertype, packet);
-    count(cx, ifp, len, sent)
+    if ifp.shaped.load(Ordering::Relaxed) {
+        return link::output(cx, ifp, packet, Some(ethertype));
+    }
+    hand_over(cx, ifp, packet, Some(ethertype))
 }
 
+/// Gives a packet to the driver, and counts it. One with a type has no link header.
 #[inline]
-fn count(cx: &Cx<'_>, ifp: &Ifnet, len: u64, sent: Result<(), IfError>) -> Result<(), IfError> {
+pub(crate) fn hand_over(
+    cx: &Cx<'_>,
+    ifp: &KArc<Ifnet>,
+    packet: Packet,
+    bare: Option<EtherType>,
+) -> Result<(), IfError> {
+    let len = packet.len() as u64;
+    let sent = match bare {
+        None => ifp.driver.transmit(cx, ifp, packet),
+        Some(ethertype) => ifp.driver.transmit_bare(cx, ifp, ethertype, packet),
+    };
     match sent {
         Ok(()) => {
             ifp.counters.opackets.inc(cx);

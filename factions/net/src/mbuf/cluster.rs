@@ -25,6 +25,11 @@ impl Cluster {
         Ok(Cluster { bytes: Box::from(data) })
     }
 
+    /// The bytes of one that nobody shares yet.
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
     pub(super) fn share(self) -> Arc<Cluster> {
         Arc::new(self)
     }

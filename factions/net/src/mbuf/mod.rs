@@ -6,7 +6,7 @@
 //!
 //! * [`Packet::new`], [`Packet::append`], [`Packet::push`]: making one, back to front.
 //! * [`Packet::head`], [`Packet::pullup`], [`Packet::pull`]: taking one apart, front to back.
-//! * [`Packet::duplicate`]: a second one that shares the clusters.
+//! * [`Packet::duplicate`]: a second one that shares the clusters.  * [`Packet::flip_bit`]: damage.
 //! * [`Packet::hand_over`]: to another kernel: the receiver is charged before it takes it.
 //!
 //! The sum of what a packet holds (its buffer, and each cluster whole) is charged to the account
@@ -16,6 +16,7 @@
 //! Sources: NetBSD mbuf(9). DIFFERS: no chains of small buffers; one buffer, then clusters.
 
 mod cluster;
+mod flip;
 mod segments;
 #[cfg(test)]
 mod tests;
@@ -49,11 +50,21 @@ bitflags::bitflags! {
         const LINK_BROADCAST = 1;
         /// To a group on the link.
         const LINK_MULTICAST = 2;
-        /// It never left this kernel: checksums need not be looked at.
+        /// It never left this kernel: checksums need not be looked at, unless it is [`Self::SPOILT`].
         const LOOPED = 4;
         /// The checksum inside of the IP packet is not filled in, because it has not left the
         /// machine's memory: [`crate::offload`]. It stays with the packet from kernel to kernel.
         const CSUM_BLANK = 8;
+        /// A link of this kernel turned over a bit of it.
+        const SPOILT = 0x8000;
+    }
+}
+
+impl Flags {
+    /// Whether the packet is as it was made, so that checksums need not be looked at.
+    #[inline]
+    pub fn is_sound(self) -> bool {
+        !self.contains(Self::SPOILT) && self.intersects(Self::LOOPED | Self::CSUM_BLANK)
     }
 }
 

@@ -169,3 +169,21 @@ fn a_packet_that_is_handed_over_is_charged_to_the_receiver() {
     drop(packet);
     assert_eq!(b.account().used(), has);
 }
+
+proptest! {
+    #[test]
+    fn one_bit_is_turned_over_and_only_in_this_packet(pieces in pieces(), bit in 0..12_000_usize) {
+        host::inside(|cx| {
+            let (mut packet, before) = made(cx, &pieces);
+            let other = packet.duplicate(cx).unwrap();
+            let is_there = bit < 8 * before.len();
+            assert_eq!(packet.flip_bit(bit), Ok(is_there));
+            assert_eq!(bytes(&other), before, "it shares clusters, and is as it was");
+            let mut after = before;
+            if is_there {
+                after[bit / 8] ^= 0x80 >> (bit % 8);
+            }
+            assert_eq!(bytes(&packet), after);
+        });
+    }
+}

@@ -132,12 +132,11 @@ mod tests {
     fn the_figure_is_possible_here_and_a_crowd_on_a_link_is_not() {
         assert_eq!(check(&generate(Shape::Line, 255).unwrap()), Ok(()));
         let net = "10.0.0.1/16".parse().unwrap();
-        let node =
-            Node { interfaces: vec![Interface { link: 0, address: net }], ..Node::default() };
+        let node = Node { interfaces: vec![Interface::new(0, net)], ..Node::default() };
         let topology = Topology {
             nodes: vec![node; SLOTS + 1],
             links: vec!["hall".to_string()],
-            pings: Vec::new(),
+            ..Topology::default()
         };
         assert_eq!(
             check(&topology).unwrap_err(),

@@ -47,7 +47,7 @@ fn stages(index: u32, node: &Node, orders: &Orders<'_>, gates: &Gates) -> Result
     let host = Linux::builder().io("shmif", shmif_linux::files()).build();
     let kernel = network::boot(&host, node)?;
     let booted = start.elapsed();
-    network::set_up(&kernel, index, node, buses, &captures)?;
+    network::set_up(&kernel, topology, index, node, buses, &captures)?;
     Message::Ready { booted, set_up: start.elapsed() }.send(index, to);
 
     let mut pings = topology.pings.iter().filter(|ping| ping.from == index).peekable();
