@@ -85,8 +85,14 @@ fn messages_in_pieces_with_the_address_they_were_sent_to() {
         assert_eq!(p.1.at(name, 16).unwrap(), sockaddr(7));
         assert_eq!((p.1.word(hdr + 40), p.1.word(hdr + 48)), (32, 0), "control, flags");
         assert_eq!(p.1.at(control + 20, 4).unwrap(), [127, 0, 0, 1]);
-        // Too many pieces, and pieces nowhere.
+        // As many pieces as there may be, too many, and pieces nowhere.
         p.1.put(hdr + 40, &[0; 8]);
+        let many = p.1.put(BASE + 1024, &[x, 1].map(u64::to_ne_bytes).concat().repeat(1024));
+        p.1.put(name, &sockaddr(8));
+        p.1.put(hdr, &[name, 16, many, 1024, 0, 0, 0].map(u64::to_ne_bytes).concat());
+        assert_eq!(p.call(n::SENDMSG, [a, hdr, 0]), Ok(1024));
+        assert_eq!(p.call(n::RECVMSG, [b, hdr, 0]), Ok(1024));
+        assert_eq!(p.1.at(x, 1).unwrap(), b"o");
         p.1.put(hdr + 24, &1025_u64.to_ne_bytes());
         assert_eq!(p.call(n::SENDMSG, [a, hdr, 0]), Err(Errno::MessageSize));
         p.1.put(hdr + 24, &2_u64.to_ne_bytes());
