@@ -271,16 +271,17 @@ impl State {
         transport: &mut dyn Transport,
     ) -> Result<(), Ended> {
         let mut at = 0;
-        while let Some(call) = self.calls.get(at) {
+        while at < self.calls.len() {
             if self.output.is_full() {
                 self.output.flush(l, transport);
                 if self.output.is_full() {
                     self.is_behind = true;
+                    self.calls.iter_mut().for_each(|call| call.put_off(l));
                     return Ok(());
                 }
             }
             let before = self.calls.len();
-            if call.is_due() {
+            if self.calls.get_mut(at).is_some_and(|call| call.is_due()) {
                 self.again(l, at)?;
             }
             // One that is done leaves its place to another.

@@ -9,15 +9,9 @@ use std::sync::atomic::Ordering;
 use base::Errno;
 use base::syscall::number;
 use sim::Sim;
-use support::{Answer, Client, Served, message, scene, syscall};
+use support::{Answer, Client, Served, loopback, message, scene, syscall};
 use sysproxy::{Ended, Trust};
 use wire::{Copyin, How, Kind, MAX_HELLO};
-
-/// struct sockaddr_in of 127.0.0.1 with a port.
-fn loopback(port: u16) -> [u8; 16] {
-    let [p0, p1] = port.to_be_bytes();
-    [2, 0, p0, p1, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]
-}
 
 const AT: u64 = 0x7000;
 const BUF: u64 = 0x8000;

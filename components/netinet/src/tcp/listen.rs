@@ -148,7 +148,7 @@ fn enqueue(cx: &Cx<'_>, listener: &TcpPcb, pcb: KArc<TcpPcb>) {
     };
     drop(inner);
     match refused {
-        None => listener.so.queue().wake(cx, Events::IN),
+        None => listener.so.queue().wake_taker(cx, Events::IN),
         Some(pcb) => {
             cx.get(&TCP).counters.listen_full.inc(cx);
             pcb.break_off(cx);

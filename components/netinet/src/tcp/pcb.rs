@@ -263,7 +263,7 @@ impl TcpPcb {
             ((), reply)
         });
         if came {
-            self.so.queue().wake(cx, Events::IN);
+            self.so.queue().wake_taker(cx, Events::IN);
         }
     }
 }
