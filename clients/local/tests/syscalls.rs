@@ -114,8 +114,11 @@ fn options_there_and_back() {
         for (name, expected) in [(3, 2), (39, 2), (38, 17), (4, 0), (30, 0)] {
             assert_eq!(get(p, 1, name), Ok(expected), "option {name}");
         }
-        // SO_REUSEADDR, SO_BROADCAST; IP_TOS, IP_TTL, IP_MTU_DISCOVER.
-        for (level, name, set) in [(1, 2, 1), (1, 6, 1), (0, 1, 0x10), (0, 2, 9), (0, 10, 2)] {
+        // SO_REUSEADDR, SO_BROADCAST; IP_TOS, IP_TTL, IP_MTU_DISCOVER,
+        // IP_MULTICAST_TTL.
+        for (level, name, set) in
+            [(1, 2, 1), (1, 6, 1), (0, 1, 0x10), (0, 2, 9), (0, 10, 2), (0, 33, 7), (0, 33, 0)]
+        {
             p.1.put(value, &i32::to_ne_bytes(set));
             assert_eq!(p.call(n::SETSOCKOPT, [s, level, name, value, 4]), Ok(0));
             assert_eq!(get(p, level, name), Ok(set as u32), "option {name} of level {level}");
