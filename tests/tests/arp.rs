@@ -92,7 +92,9 @@ fn rfc5227_2_3_addresses_are_announced_when_their_interface_is_there_again() {
         node.plug("shmif0", "bus", (addrs[0].octets(), 24)).unwrap();
         let configure = |f: &dyn Fn(&mut base::Lwp<'_>) -> Result<(), net::ifnet::IfError>| {
             lab.settle();
-            (station.frames(), other.frames());
+            for station in [&station, &other] {
+                station.frames();
+            }
             node.on("shmif0", |l, _| f(l)).unwrap().unwrap();
             lab.settle();
             let told = |station: &Station| {

@@ -310,11 +310,11 @@ fn rfc1112_6_1_what_is_for_a_group_stays_on_the_link() {
     everywhere(|host| {
         let (a, b) = pair(host);
         let (from, to) = (socket(&a, "0.0.0.0:0"), socket(&b, "0.0.0.0:7"));
-        let mut raw = RawSocket::new(&b, 17).unwrap();
+        let raw = RawSocket::new(&b, 17).unwrap();
         raw.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         from.set_ttl(9).unwrap();
         assert_eq!(from.multicast_ttl_v4().unwrap(), 1);
-        let mut ttl = |more: Option<u32>| {
+        let ttl = |more: Option<u32>| {
             more.map(|ttl| from.set_multicast_ttl_v4(ttl)).transpose().unwrap();
             from.send_to(b"all hosts", "224.0.0.1:7").unwrap();
             let mut buf = [0; 64];
