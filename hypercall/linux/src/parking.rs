@@ -65,6 +65,10 @@ pub fn unblock_at(word: *const AtomicU32, count: u32) {
     unsafe { libc::syscall(libc::SYS_futex, word, operation, count) };
 }
 
+/// Visits that a thread makes after what it waited for has come. To call a worker for what little is
+/// left (an acknowledgment, say) costs more than to do it.
+const FAREWELL: u32 = 8;
+
 impl Parking for Linux {
     fn wait(
         &self,
@@ -75,13 +79,14 @@ impl Parking for Linux {
     ) -> Wakeup {
         if let Some(lane) = lane::if_any(&self.shared) {
             lane.wake_deferred();
-            let (mut visits, mut over) = (0u32, false);
+            let (mut visits, mut over, mut more) = (0u32, false, FAREWELL);
             while !over && (!lane.is_empty() || self.shared.take_back(&lane)) {
                 self.shared.drain(&lane, |_| {
                     visits = visits.wrapping_add(1);
                     // A look at the clock costs as much as a short visit.
                     let late = visits.is_multiple_of(16) && deadline.is_some_and(|d| now() >= d);
-                    over = late || word.load(Ordering::Relaxed) != expected;
+                    more -= u32::from(word.load(Ordering::Relaxed) != expected);
+                    over = late || more == 0;
                     if over { Enough::Yes } else { Enough::No }
                 });
                 over |= word.load(Ordering::Relaxed) != expected;

@@ -1,10 +1,13 @@
 //! Looking at a word for a moment before sleeping on it.
 //!
 //! A thread that sleeps costs its waker a system call, and itself the time until a processor has
-//! woken up and found it: tens of microseconds on many machines. Who answers from another processor
+//! woken up and found it: fifty microseconds on a virtual machine. Who answers from another processor
 //! is often back sooner. So a thread spins first, but only as long as that has paid lately: each
 //! thread keeps its own account. On one processor, or with a partner that takes long, the first few
-//! waits find that out, and later ones ask again from time to time.
+//! waits find that out, and later ones ask again, ever more rarely.
+//!
+//! Two threads that sleep while each waits for the other never see how quick they could be. One that
+//! asks again, for as long as a wake-up takes, does see it; then the other one, too.
 //!
 //! * [`Patience`]: how long; pure.  * [`until_changed`]: the spinning.
 //!
@@ -18,14 +21,14 @@ use hypercall::Instant;
 
 use crate::clock::now;
 
-/// The longest, in nanoseconds: about what it costs to sleep and be woken.
-const LONGEST: u32 = 20_000;
+/// The longest, in nanoseconds: more than it takes to be woken.
+const LONGEST: u32 = 100_000;
 /// Less is not worth a look at the clock.
-const SHORTEST: u32 = 1_000;
+const SHORTEST: u32 = 2_000;
 /// What a thread begins with, and how long it asks again.
-const TRIAL: u32 = 5_000;
-/// Every how many waits, where it did not pay.
-const TRIAL_EVERY: u8 = 64;
+const TRIAL: u32 = 60_000;
+/// After how many waits it asks again at first, and at last, where it does not pay.
+const TRIAL_EVERY: (u16, u16) = (16, 1024);
 /// Looks between two looks at the clock.
 const LOOKS: u32 = 16;
 
@@ -33,30 +36,33 @@ const LOOKS: u32 = 16;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Patience {
     nanos: u32,
-    /// Waits since it last tried.
-    untried: u8,
+    /// Waits since it last asked.
+    waits: u16,
+    /// After how many it asks again.
+    every: u16,
 }
 
 impl Patience {
     /// Of a new thread.
-    pub const NEW: Patience = Patience { nanos: TRIAL, untried: 0 };
+    pub const NEW: Patience = Patience { nanos: TRIAL, waits: 0, every: TRIAL_EVERY.0 };
 
     /// How long to spin now.
     pub fn next(&mut self) -> u32 {
         if self.nanos >= SHORTEST {
             return self.nanos;
         }
-        self.untried += 1;
-        if self.untried < TRIAL_EVERY {
+        self.waits += 1;
+        if self.waits < self.every {
             return 0;
         }
-        self.untried = 0;
+        (self.waits, self.every) = (0, (2 * self.every).min(TRIAL_EVERY.1));
         TRIAL
     }
 
     /// It paid after so long.
     pub fn paid(&mut self, nanos: u32) {
-        self.nanos = nanos.saturating_mul(4).clamp(self.nanos.max(TRIAL), LONGEST);
+        self.nanos = nanos.saturating_mul(4).clamp(self.nanos.max(SHORTEST), LONGEST);
+        self.every = TRIAL_EVERY.0;
     }
 
     /// It did not.
@@ -114,7 +120,7 @@ mod tests {
     fn what_does_not_pay_is_given_up_and_asked_again_rarely() {
         let mut patience = Patience::NEW;
         let mut spent = 0;
-        let waits = 64 * 100;
+        let waits = 100_000;
         for _ in 0..waits {
             match patience.next() {
                 0 => {}
@@ -134,16 +140,37 @@ mod tests {
             patience.failed();
         }
         // Asked again within so many waits, and found out.
-        let tried = (0..TRIAL_EVERY).find(|_| patience.next() > 0);
+        let tried = (0..TRIAL_EVERY.0).find(|_| patience.next() > 0);
         assert!(tried.is_some());
         patience.paid(3_000);
         assert_eq!(patience.next(), 12_000);
-        patience.paid(9_000);
+        patience.paid(30_000);
         assert_eq!(patience.next(), LONGEST);
         // One that takes long now and then changes little.
         patience.failed();
         patience.paid(100);
         assert_eq!(patience.next(), LONGEST / 2);
+    }
+
+    #[test]
+    fn of_two_that_sleep_for_each_other_one_finds_out_and_then_the_other() {
+        // What a wait takes, by who spins: a wake-up costs 50 µs, an answer 2.
+        let answer = |other_spins: bool| if other_spins { 2_000 } else { 52_000 };
+        let mut both = [Patience { nanos: 0, ..Patience::NEW }; 2];
+        let mut spins = [false; 2];
+        for turn in 0..2000 {
+            let me = turn % 2;
+            let took = answer(spins[1 - me]);
+            let patience = &mut both[me];
+            let nanos = patience.next();
+            spins[me] = nanos >= took;
+            match nanos {
+                0 => {}
+                _ if spins[me] => patience.paid(took),
+                _ => patience.failed(),
+            }
+        }
+        assert_eq!(spins, [true; 2]);
     }
 
     #[test]
