@@ -5,6 +5,7 @@
 //! * [`crossing`]: a router between two stations.  * [`mod@line`]: figure 3.31 of the book.
 //! * [`frames`]: any input, as frames into a router, for the fuzzer.
 //! * [`messages`]: any input, as what hostile clients say to a server.
+//! * [`namespace`]: a test in a network namespace of its own.
 //! * [`scribble`]: any input, as nonsense in a bus file, likewise.
 //! * [`scratch`]: a folder for a test's files.
 //! * [`wire`]: packets built and read by code of its own, to hold netinet's against.
@@ -20,6 +21,7 @@ pub mod frames;
 pub mod lab;
 pub mod line;
 pub mod messages;
+pub mod namespace;
 pub mod node;
 pub mod random;
 pub mod scratch;
@@ -41,6 +43,11 @@ mod readme {}
 base::kernel!(
     /// Net, netinet, shmif: what most tests boot, whole or in part.
     ROUTER = [net, netinet, shmif]
+);
+
+base::kernel!(
+    /// The same on the host's network.
+    HOSTED = [net, netinet, shmif, virtif]
 );
 
 /// The example of the README beside this folder.

@@ -32,8 +32,9 @@ pub(crate) const TOOL: Tool = Tool {
     permutes: false,
     notes: "Words are done one after the other, each in one system call of the kernel; the first \
             that fails ends the command. An address without a mask gets that of its class. A \
-            linkstr is a path relative to the server's working directory if it has a slash in it, \
-            else the name of a bus inside the server.",
+            linkstr of shmif is a path relative to the server's working directory if it has a slash \
+            in it, else the name of a bus inside the server. Created as virtN, an interface is \
+            connected to the host's tap device tapN; a linkstr names another device.",
     examples: &[
         Example { does: "shows all interfaces", arguments: "" },
         Example { does: "makes an interface", arguments: "shmif0 create" },
@@ -65,11 +66,25 @@ const ADVICE: Advice = &[
 const CREATE: Advice = &[
     (errno::INVAL, "no kind of interface is called so; a kernel with shmif has shmif0 and so on"),
     (errno::EXIST, "exists already; `destroy` destroys it"),
+    (errno::OPNOTSUPP, "the server's host has no such devices"),
+    (errno::BUSY, "another interface or program has the host's device open"),
+    (
+        errno::PERM,
+        "not permitted by the kernel, of which only root may; or by its host, which needs the \
+         device made first: ip tuntap add dev tapN mode tap user USER. `sysctl kern.msgbuf` says \
+         which",
+    ),
 ];
 const LINKSTR: Advice = &[
     NO_SUCH,
     (errno::OPNOTSUPP, "this kind of interface has no linkstr, or the server has no such bus"),
     (errno::NOENT, "there is no such directory; paths are relative to the server's"),
+    (
+        errno::PERM,
+        "not permitted by the kernel, of which only root may; or by its host, which needs the \
+         device made first: ip tuntap add dev NAME mode tap user USER. `sysctl kern.msgbuf` says \
+         which",
+    ),
     (errno::ACCES, "the server may not use that file"),
     (errno::INVAL, "this is no bus, but a file, a directory or a name of another kind"),
     (errno::NOSPC, "the disk has no room for it"),

@@ -10,8 +10,11 @@ use crate::failure::{Failure, nearest};
 
 const CREATE: Word = Word::new("create", "make the interface");
 const DESTROY: Word = Word::new("destroy", "destroy it, with its addresses and routes");
-const LINKSTR: Word =
-    Word::with("linkstr", "TEXT", "connect it to what TEXT names: a bus of shmif");
+const LINKSTR: Word = Word::with(
+    "linkstr",
+    "TEXT",
+    "connect it to what TEXT names: a bus of shmif, a host's device of virt",
+);
 const NO_LINKSTR: Word = Word::new("-linkstr", "disconnect it");
 const INET: Word = Word::with(
     "inet",

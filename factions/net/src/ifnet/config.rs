@@ -65,7 +65,10 @@ pub(crate) fn take_down(l: &mut Lwp<'_>, ifp: &KArc<Ifnet>) {
 pub fn set_linkstr(l: &mut Lwp<'_>, name: &str, linkstr: &str) -> Result<(), IfError> {
     one_at_a_time(l, |l| {
         let ifp = find(l, name)?;
-        ifp.driver().set_linkstr(l, &ifp, linkstr)
+        ifp.driver().set_linkstr(l, &ifp, linkstr)?;
+        // There are other neighbours now.
+        domain::of(l).for_each(|d| (d.interface_down)(l, &ifp));
+        Ok(())
     })
 }
 

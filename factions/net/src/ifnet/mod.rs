@@ -86,6 +86,8 @@ pub enum IfError {
     NoPath,
     /// The linkstr's file may not be read and written.
     Denied,
+    /// The host does not let this process have the linkstr's device.
+    NotPermitted,
     /// The linkstr's file is something else, or of another version.
     NotALink,
     /// The link has no place for another member.
@@ -113,6 +115,9 @@ impl fmt::Display for IfError {
             Self::NotSupported => "the interface cannot do that",
             Self::NoPath => "the linkstr's directory does not exist; make it first",
             Self::Denied => "the linkstr's file may not be read and written; see its permissions",
+            Self::NotPermitted => {
+                "the host does not permit the linkstr's device; the kernel's messages say more"
+            }
             Self::NotALink => {
                 "the linkstr's file is not a bus of this version; remove it or take another name"
             }
@@ -151,6 +156,7 @@ impl From<IfError> for Errno {
             IfError::NotSupported => Errno::NotSupported,
             IfError::NoPath => Errno::NoEntry,
             IfError::Denied => Errno::AccessDenied,
+            IfError::NotPermitted => Errno::NotPermitted,
             IfError::NotALink => Errno::Invalid,
             IfError::LinkFull => Errno::Busy,
             IfError::NoSpace => Errno::NoSpace,
