@@ -124,7 +124,7 @@ impl Lab {
         self.boot(&Options { name, ..Options::default() }).unwrap()
     }
 
-    /// Boots a kernel that has the kinds of interface of a host's network, too.
+    /// Boots a kernel that has all kinds of interface.
     pub fn hosted(&self, name: &str) -> Node {
         self.boot_of(&HOSTED, &Options { name, ..Options::default() }).unwrap()
     }

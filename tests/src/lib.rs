@@ -46,8 +46,8 @@ base::kernel!(
 );
 
 base::kernel!(
-    /// The same on the host's network.
-    HOSTED = [net, netinet, shmif, virtif]
+    /// The same, with all other kinds of interface.
+    HOSTED = [net, netinet, shmif, virtif, bridge, vlan]
 );
 
 /// The example of the README beside this folder.

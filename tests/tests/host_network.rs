@@ -470,6 +470,41 @@ fn no_thread_is_left() {
     });
 }
 
+#[test]
+fn a_bridge_leads_others_to_the_host() {
+    with_link("a_bridge_leads_others_to_the_host", |lab, node| {
+        // The node's address moves to its bridge; another kernel is behind that.
+        node.enter(|l| {
+            config::remove_addr(l, "virt0", IpAddr::from(KERNEL))?;
+            config::create(l, "shmif0")?;
+            config::set_linkstr(l, "shmif0", "inside")?;
+            config::set_up(l, "shmif0", true)?;
+            config::create(l, "bridge0")?;
+            bridge::add(l, "bridge0", "shmif0")?;
+            bridge::add(l, "bridge0", "virt0")?;
+            config::add_addr(l, "bridge0", IpAddr::from(KERNEL), 24)?;
+            Ok::<_, base::Errno>(())
+        })
+        .unwrap()
+        .unwrap();
+        let inner = lab.hosted("inner");
+        inner.plug("shmif0", "inside", ([10, 77, 0, 3], 24)).unwrap();
+        assert_eq!(inner.ping(HOST).unwrap().kind, 0);
+        assert_eq!(inner.ping(KERNEL).unwrap().kind, 0);
+        assert_eq!(node.ping_patiently(HOST, 20).unwrap().kind, 0);
+        let listener = local::TcpListener::bind(&inner, "0.0.0.0:80").unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (stream, _) = listener.accept().unwrap();
+                both_ways(&stream, &stream, 5, 6, || stream.shutdown(Shutdown::Write).unwrap());
+            });
+            let stream = TcpStream::connect((Ipv4Addr::new(10, 77, 0, 3), 80)).unwrap();
+            both_ways(&stream, &stream, 6, 5, || stream.shutdown(Shutdown::Write).unwrap());
+        });
+        assert!(node.counter("bridge", "forwarded") > 1000);
+    });
+}
+
 /// Waits for something that must come.
 fn within(what: &str, mut there: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;

@@ -45,6 +45,11 @@ pub(crate) const TOOL: Tool = Tool {
         },
         Example { does: "adds another one", arguments: "shmif0 inet 10.1.0.1/16 alias" },
         Example { does: "takes that away", arguments: "shmif0 inet 10.1.0.1 -alias" },
+        Example { does: "joins two links", arguments: "bridge0 create addm shmif0 addm virt0 up" },
+        Example {
+            does: "a network of its own on a link",
+            arguments: "vlan0 create vlan 7 vlanif shmif0 10.7.0.1/24",
+        },
         Example {
             does: "all of it at once",
             arguments: "shmif1 create linkstr shm/bus1 10.2.0.1/24",
@@ -98,7 +103,31 @@ const ADDRESS: Advice = &[
     (errno::EXIST, "another interface has this address"),
     (errno::INVAL, "no host can have this address, or the mask or broadcast address do not fit"),
 ];
-const MTU: Advice = &[NO_SUCH, (errno::INVAL, "the interface cannot have this MTU")];
+const MTU: Advice = &[
+    NO_SUCH,
+    (errno::INVAL, "the interface cannot have this MTU"),
+    (errno::BUSY, "all members of a bridge have one MTU; take this one out first"),
+];
+const NO_BRIDGE: (i32, &str) = (errno::NOTTY, "is no bridge");
+const BRIDGE: Advice = &[NO_SUCH, NO_BRIDGE, (errno::INVAL, "a bridge cannot have that value")];
+const MEMBER: Advice = &[
+    NO_SUCH,
+    NO_BRIDGE,
+    (errno::BUSY, "is a member of a bridge already"),
+    (errno::ADDRNOTAVAIL, "is no member of it"),
+    (
+        errno::INVAL,
+        "cannot be a member: it has another MTU than the others, or is no Ethernet, or a bridge, \
+         or a vlan over one",
+    ),
+];
+const VLAN: Advice = &[
+    NO_SUCH,
+    (errno::NOTTY, "is no vlan"),
+    (errno::EXIST, "another interface has that network of that link"),
+    (errno::BUSY, "is connected already, and `-vlanif` disconnects it; or is a bridge's member"),
+    (errno::INVAL, "that interface carries no virtual networks"),
+];
 
 fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Failure> {
     match arguments.words.as_slice() {
@@ -139,8 +168,17 @@ fn show(arguments: &Arguments, only: Option<&String>, out: &mut dyn Write) -> Re
         let names: Vec<_> = names().filter(|name| is_meant(name)).collect();
         return Ok(writeln!(out, "{}", names.join(" "))?);
     }
+    // Only kernels that have such interfaces have these tables.
+    let has = |kind: &str| names().any(|name| is_meant(name) && name.starts_with(kind));
+    let more =
+        |kind, name| if has(kind) { server::table(&client, name) } else { Ok(String::new()) };
+    let members = more("bridge", "net.bridge.members")?;
+    let networks = more("vlan", "net.vlans")?;
+    let members = Table::parse("net.bridge.members", &members);
+    let networks = Table::parse("net.vlans", &networks);
     for row in table.rows().filter(|row| is_meant(row.get("name"))) {
         show::interface(&row, arguments.has(&VERBOSE), out)?;
+        show::joined(row.get("name"), &members, &networks, out)?;
     }
     Ok(())
 }
@@ -180,6 +218,31 @@ impl Action {
                 let what = format!("{interface}: mtu {mtu}");
                 let mut memory = requests::ifreq(name, *mtu);
                 control.request(requests::SIOCSIFMTU, &mut memory, &what, MTU)
+            }
+            Action::Member(member, add) => {
+                let what = format!("{interface}: {member}");
+                let number = if *add { requests::SIOCBRDGADD } else { requests::SIOCBRDGDEL };
+                let mut memory = requests::member(name, &requests::name(member)?);
+                control.request(number, &mut memory, &what, MEMBER)
+            }
+            Action::Flush => {
+                control.request(requests::SIOCBRDGFLUSH, &mut name.clone(), interface, BRIDGE)
+            }
+            Action::MaxAddresses(value) => {
+                let mut memory = requests::number(name, *value);
+                control.request(requests::SIOCBRDGSCACHE, &mut memory, interface, BRIDGE)
+            }
+            Action::Timeout(value) => {
+                let mut memory = requests::number(name, *value);
+                control.request(requests::SIOCBRDGSTO, &mut memory, interface, BRIDGE)
+            }
+            Action::Vlan(network) => {
+                let (number, below) = match network {
+                    Some((number, below)) => (*number, Some(requests::name(below)?)),
+                    None => (0, None),
+                };
+                let mut memory = requests::vlan(name, below.as_ref(), number);
+                control.request(requests::SIOCSETVLAN, &mut memory, interface, VLAN)
             }
             Action::Delete(addr) => {
                 let what = addr.map_or(interface.into(), |addr| format!("{interface}: {addr}"));

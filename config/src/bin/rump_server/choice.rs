@@ -77,11 +77,13 @@ mod tests {
         let book = chosen("rumpnet rumpnet_net rumpnet_netinet rumpnet_shmif").unwrap();
         assert_eq!(book, ["net", "netinet", "shmif", "sysproxy"]);
         assert_eq!(chosen("rump rumpuser").unwrap(), ["sysproxy"]);
+        let joined = chosen("rumpnet_bridge rumpnet_vlan").unwrap();
+        assert_eq!(joined, ["net", "bridge", "vlan", "sysproxy"]);
         for virtif in ["rumpnet_virtif", "rumpnet_virt", "virtif"] {
             assert_eq!(chosen(virtif).unwrap(), ["net", "virtif", "sysproxy"]);
         }
         assert_eq!(chosen("netinet").unwrap(), ["net", "netinet", "sysproxy"]);
-        assert_eq!(choose(&[], true, crate::ALL.components).unwrap().len(), 5);
+        assert_eq!(choose(&[], true, crate::ALL.components).unwrap().len(), 7);
     }
 
     #[test]

@@ -13,6 +13,8 @@ mod route;
 
 use base::{Errno, Lwp};
 
+use crate::ifnet::config;
+
 use request as r;
 
 /// Request numbers: NetBSD's letters and numbers, Linux's encoding, sizes of our layouts.
@@ -37,6 +39,14 @@ pub mod request {
     pub const SIOCGETRT: u32 = read_write(b'r', 12, size_of::<RouteReq>());
     /// Ours: deletes all routes that users made; says how many.
     pub const SIOCFLUSHRT: u32 = read(b'r', 13, size_of::<u32>());
+
+    /// Whether it is about one interface, and for its driver: such memory begins with a name.
+    pub(crate) fn is_driver_s(number: u32) -> bool {
+        number >> 8 & 0xff == u32::from(b'i') && number & 0xff >= DRIVERS
+    }
+
+    /// The first number (of letter `i`) of those that drivers have.
+    pub const DRIVERS: u32 = 192;
 }
 
 type Change = fn(l: &mut Lwp<'_>, data: &mut [u8]) -> Result<(), Errno>;
@@ -55,10 +65,22 @@ pub(crate) fn ioctl(l: &mut Lwp<'_>, number: u32, data: &mut [u8]) -> Result<boo
         r::SIOCADDRT => route::add,
         r::SIOCDELRT => route::delete,
         r::SIOCFLUSHRT => route::flush,
+        n if r::is_driver_s(n) => {
+            return own(l, number, data).map(|()| true);
+        }
         _ => return Ok(false),
     };
     if !l.proc().is_root(l) {
         return Err(Errno::NotPermitted);
     }
     change(l, data).map(|()| true)
+}
+
+/// A request that a driver of interfaces answers; all of them are changes.
+fn own(l: &mut Lwp<'_>, number: u32, data: &mut [u8]) -> Result<(), Errno> {
+    if !l.proc().is_root(l) {
+        return Err(Errno::NotPermitted);
+    }
+    let name = data.first_chunk().map(|name| layout::Name(*name)).ok_or(Errno::Invalid)?;
+    config::request(l, name.text()?, number, data)
 }

@@ -2,7 +2,7 @@
 //!
 //! Locking: `Rank::Ifnets`, not held while anything of an interface runs.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use base::lock::{IntrMutex, Rank};
 use base::vm::kmem;
@@ -95,10 +95,13 @@ pub(crate) fn attach(
             mtu: AtomicU32::new(mtu),
             lladdr: AtomicU64::new(0),
             tapped: AtomicBool::new(false),
+            standing: AtomicU8::new(0),
+            promiscuous: AtomicU32::new(0),
             gone: AtomicBool::new(false),
             counters: IfCounters::default(),
             addrs: IntrMutex::new(cx, Rank::Ifaddrs, KVec::new(cx)),
             taps: IntrMutex::new(cx, Rank::Tap, KVec::new(cx)),
+            uppers: IntrMutex::new(cx, Rank::Tap, [None, None]),
         },
     )?;
     list.names.insert(place, ifp.clone())?;

@@ -2,7 +2,7 @@
 //!
 //! * [`Ifnet`]: one interface: name, flags, addresses, counters, and a driver ([`IfDriver`]).
 //! * [`cloner`]: kinds of interface that can be created by name.  * [`config`]: ifconfig.
-//! * [`tap`] is for captures.
+//! * [`tap`] is for captures.  * [`upper`]: who stands on an interface.
 //!
 //! A driver calls [`crate::ethernet::input`] with what arrives; the layer above calls
 //! [`transmit`] with whole frames.
@@ -14,10 +14,11 @@ pub mod cloner;
 pub mod config;
 mod list;
 pub mod tap;
+pub mod upper;
 
 use core::fmt;
 use core::net::IpAddr;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use base::evcnt::Counter;
 use base::lock::IntrMutex;
@@ -27,6 +28,7 @@ use bitflags::bitflags;
 pub use list::Ifnets;
 pub(crate) use list::attach;
 use tap::Tap;
+use upper::Upper;
 
 use crate::mbuf::Packet;
 use crate::{EtherType, MacAddr};
@@ -202,6 +204,28 @@ pub trait IfDriver: Send + Sync {
     /// The interface is being destroyed: no interrupt of it runs after this.
     fn detach(&self, l: &mut Lwp<'_>, ifp: &KArc<Ifnet>) {}
 
+    /// Answers a request that is the driver's own: its number, and memory that begins with the
+    /// interface's name.
+    fn request(
+        &self,
+        l: &mut Lwp<'_>,
+        ifp: &KArc<Ifnet>,
+        number: u32,
+        data: &mut [u8],
+    ) -> Result<(), Errno> {
+        Err(Errno::NotTerminal)
+    }
+
+    /// The interface whose link this one shares, if its frames travel inside of that one's.
+    fn parent(&self, cx: &Cx<'_>) -> Option<KArc<Ifnet>> {
+        None
+    }
+
+    /// Whether the interface may have this MTU now, which is one that the driver can send.
+    fn check_mtu(&self, cx: &Cx<'_>, mtu: u32) -> Result<(), IfError> {
+        Ok(())
+    }
+
     /// The largest MTU that the driver can send.
     fn max_mtu(&self) -> u32 {
         65_535
@@ -249,12 +273,17 @@ pub struct Ifnet {
     mtu: AtomicU32,
     lladdr: AtomicU64,
     tapped: AtomicBool,
+    /// A bit for each place that somebody stands on.
+    standing: AtomicU8,
+    /// How many want all frames.
+    promiscuous: AtomicU32,
     gone: AtomicBool,
     /// What it did.
     pub counters: IfCounters,
     // ---- locked ----
     addrs: IntrMutex<KVec<IfAddr>>,
     taps: IntrMutex<KVec<KArc<dyn Tap>>>,
+    uppers: IntrMutex<[Option<KArc<dyn Upper>>; upper::PLACES]>,
 }
 
 /// An interface's name.
@@ -330,7 +359,8 @@ impl Ifnet {
         self.mtu.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn set_mtu(&self, mtu: u32) {
+    /// Sets it. For drivers; users go through [`config`].
+    pub fn set_mtu(&self, mtu: u32) {
         self.mtu.store(mtu, Ordering::Relaxed);
     }
 
@@ -352,6 +382,12 @@ impl Ifnet {
         self.gone.load(Ordering::Relaxed)
     }
 
+    /// Whether anybody stands on it ([`upper`]).
+    #[inline]
+    pub(crate) fn is_stood_on(&self) -> bool {
+        self.standing.load(Ordering::Relaxed) != 0
+    }
+
     /// The addresses.
     pub fn addrs<'a>(&'a self, cx: &'a Cx<'_>) -> base::lock::IntrGuard<'a, KVec<IfAddr>> {
         self.addrs.lock(cx)
@@ -371,6 +407,22 @@ impl Ifnet {
             tap.packet(cx, self, frame);
         }
     }
+}
+
+/// One more (or one less) who wants all frames on the link of `ifp`, those for others, too.
+#[doc(alias = "ifpromisc")]
+pub fn promiscuous(cx: &Cx<'_>, ifp: &KArc<Ifnet>, on: bool) {
+    let before = match on {
+        true => ifp.promiscuous.fetch_add(1, Ordering::Relaxed),
+        false => ifp.promiscuous.fetch_sub(1, Ordering::Relaxed),
+    };
+    let (set, clear) = match (on, before) {
+        (true, 0) => (IfFlags::PROMISC, IfFlags::empty()),
+        (false, 1) => (IfFlags::empty(), IfFlags::PROMISC),
+        _ => return,
+    };
+    ifp.change_flags(set, clear);
+    ifp.driver.flags_changed(cx, ifp);
 }
 
 /// Sends a frame on `ifp`, link header included, and counts it.
