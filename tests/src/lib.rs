@@ -3,6 +3,7 @@
 //! * [`lab`]: kernels on one host, and the check that none leaves memory charged behind.
 //! * [`station`]: a bare member of a bus that sends and sees raw frames.
 //! * [`crossing`]: a router between two stations.  * [`mod@line`]: figure 3.31 of the book.
+//! * [`dhcp_server`]: lends addresses.
 //! * [`frames`]: any input, as frames into a router, for the fuzzer.
 //! * [`messages`]: any input, as what hostile clients say to a server.
 //! * [`namespace`]: a test in a network namespace of its own.
@@ -17,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 pub mod crossing;
+pub mod dhcp_server;
 pub mod frames;
 pub mod lab;
 pub mod line;
@@ -47,7 +49,7 @@ base::kernel!(
 
 base::kernel!(
     /// The same, with all other kinds of interface.
-    HOSTED = [net, netinet, shmif, virtif, bridge, vlan]
+    HOSTED = [net, netinet, shmif, virtif, bridge, vlan, dhcp]
 );
 
 /// The example of the README beside this folder.

@@ -51,11 +51,15 @@ fn stood_on(cx: &Cx<'_>, ifp: &KArc<Ifnet>, frame: Packet) {
 /// Gives a frame that has arrived, and was counted, to what is above a bridge that `ifp` may be a
 /// member of.
 pub fn above(cx: &Cx<'_>, ifp: &KArc<Ifnet>, frame: Packet) {
-    let frame = match upper::on(cx, ifp, Place::Tags) {
-        Some(tags) => tags.input(cx, ifp, frame),
-        None => Some(frame),
-    };
-    if let Some(frame) = frame {
+    let mut left = Some(frame);
+    for place in [Place::Tags, Place::Own] {
+        let Some(frame) = left else { return };
+        left = match upper::on(cx, ifp, place) {
+            Some(upper) => upper.input(cx, ifp, frame),
+            None => Some(frame),
+        };
+    }
+    if let Some(frame) = left {
         local(cx, ifp, frame, false);
     }
 }

@@ -101,7 +101,7 @@ pub(crate) fn attach(
             counters: IfCounters::default(),
             addrs: IntrMutex::new(cx, Rank::Ifaddrs, KVec::new(cx)),
             taps: IntrMutex::new(cx, Rank::Tap, KVec::new(cx)),
-            uppers: IntrMutex::new(cx, Rank::Tap, [None, None]),
+            uppers: IntrMutex::new(cx, Rank::Tap, [None, None, None]),
         },
     )?;
     list.names.insert(place, ifp.clone())?;

@@ -23,10 +23,12 @@ pub enum Place {
     Bridge,
     /// Virtual networks, by 802.1Q tags.
     Tags,
+    /// A protocol that takes some frames for itself, before the interface has an address.
+    Own,
 }
 
 /// How many places there are.
-pub(crate) const PLACES: usize = 2;
+pub(crate) const PLACES: usize = 3;
 
 /// Somebody who stands on interfaces.
 #[allow(unused_variables)]
@@ -92,5 +94,5 @@ pub fn on(cx: &Cx<'_>, ifp: &Ifnet, place: Place) -> Option<KArc<dyn Upper>> {
 
 /// All who stand on `ifp`.
 pub(crate) fn all(cx: &Cx<'_>, ifp: &Ifnet) -> impl Iterator<Item = KArc<dyn Upper>> + use<> {
-    [on(cx, ifp, Place::Bridge), on(cx, ifp, Place::Tags)].into_iter().flatten()
+    [Place::Bridge, Place::Tags, Place::Own].map(|place| on(cx, ifp, place)).into_iter().flatten()
 }
