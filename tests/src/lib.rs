@@ -8,6 +8,7 @@
 //! * [`messages`]: any input, as what hostile clients say to a server.
 //! * [`namespace`]: a test in a network namespace of its own.
 //! * [`scribble`]: any input, as nonsense in a bus file, likewise.
+//! * [`lending`]: any input, as what DHCP servers say.
 //! * [`scratch`]: a folder for a test's files.
 //! * [`wire`]: packets built and read by code of its own, to hold netinet's against.
 //!
@@ -21,6 +22,7 @@ pub mod crossing;
 pub mod dhcp_server;
 pub mod frames;
 pub mod lab;
+pub mod lending;
 pub mod line;
 pub mod messages;
 pub mod namespace;

@@ -7,7 +7,9 @@ use base::Errno;
 use net::MacAddr;
 use net::ifnet::config;
 use net::route::config::Prefix4;
-use tests::dhcp_server::{ACK, DECLINE, DISCOVER, DhcpServer, NAK, OFFER, RELEASE, REQUEST, datagram};
+use tests::dhcp_server::{
+    ACK, DECLINE, DISCOVER, DhcpServer, NAK, OFFER, RELEASE, REQUEST, datagram,
+};
 use tests::wire::{Arp, Ip, TYPE_IP, UDP, ethernet};
 use tests::{Lab, Node, Station};
 
@@ -251,7 +253,8 @@ fn nonsense_of_servers_changes_nothing() {
         let good = datagram(SERVER.into(), all, &[0; 300]);
         let mut bad = good.clone();
         bad[6] ^= 1;
-        for payload in [&good[..], &bad, &good[..20], &datagram(SERVER.into(), all, &[0xff; 1400])] {
+        for payload in [&good[..], &bad, &good[..20], &datagram(SERVER.into(), all, &[0xff; 1400])]
+        {
             send(&link, all, payload);
         }
         assert_eq!(node.counter("dhcp", "bad"), 4);

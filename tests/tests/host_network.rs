@@ -13,6 +13,7 @@ use linux::Linux;
 use net::ifnet::config;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, ipproto};
 use sha2::{Digest, Sha256};
+use tests::dhcp_server::DhcpServer;
 use tests::namespace::{self, ip};
 use tests::{Lab, Node};
 
@@ -502,6 +503,56 @@ fn a_bridge_leads_others_to_the_host() {
             both_ways(&stream, &stream, 6, 5, || stream.shutdown(Shutdown::Write).unwrap());
         });
         assert!(node.counter("bridge", "forwarded") > 1000);
+    });
+}
+
+#[test]
+fn an_address_from_a_server_on_the_host() {
+    namespace::run("an_address_from_a_server_on_the_host", || {
+        ip("tuntap add dev tap0 mode tap");
+        ip("addr add 10.77.0.1/24 dev tap0");
+        ip("link set tap0 up");
+        // Answers to those who have no address yet go to everybody on that link.
+        ip("route add 255.255.255.255 dev tap0");
+        let socket = UdpSocket::bind("0.0.0.0:67").unwrap();
+        socket.set_broadcast(true).unwrap();
+        let mut server = DhcpServer::new(HOST, [10, 77, 0, 50], 3600);
+        std::thread::spawn(move || {
+            let mut buf = [0; 2000];
+            while let Ok((n, _)) = socket.recv_from(&mut buf) {
+                if let Some((answer, _)) = server.answer(&buf[..n]) {
+                    socket.send_to(&answer, "255.255.255.255:68").unwrap();
+                }
+            }
+        });
+        let lab = lab();
+        let node = lab.hosted("node");
+        node.enter(|l| {
+            config::create(l, "virt0")?;
+            dhcp::start(l, "virt0")
+        })
+        .unwrap()
+        .unwrap();
+        let addr = |node: &Node| {
+            let of = |l: &mut base::Lwp<'_>, i: &base::KArc<net::Ifnet>| {
+                i.addrs(l).first().map(|a| a.addr)
+            };
+            node.on("virt0", of).unwrap()
+        };
+        within("an address", || addr(&node) == Some(IpAddr::from([10, 77, 0, 50])));
+        assert_eq!(node.ping(HOST).unwrap().kind, 0);
+        let listener = TcpListener::bind((Ipv4Addr::from(HOST), 81)).unwrap();
+        let mut stream = local::TcpStream::connect(&node, (Ipv4Addr::from(HOST), 81)).unwrap();
+        let (mut there, from) = listener.accept().unwrap();
+        assert_eq!(from.ip(), IpAddr::from([10, 77, 0, 50]));
+        stream.write_all(b"lent").unwrap();
+        let mut buf = [0; 4];
+        there.read_exact(&mut buf).unwrap();
+        // It is prolonged when somebody asks, and given back.
+        node.enter(|l| dhcp::start(l, "virt0")).unwrap().unwrap();
+        within("the server's answer", || node.counter("dhcp", "received") >= 3);
+        node.enter(|l| dhcp::release(l, "virt0")).unwrap().unwrap();
+        within("the address's end", || addr(&node).is_none());
     });
 }
 

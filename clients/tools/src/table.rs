@@ -12,12 +12,16 @@ use crate::failure::Failure;
 use crate::json;
 
 /// Tables and columns whose cells are lists, and what is between two items.
-const LISTS: &[(&str, &str, char)] =
-    &[("net.interfaces", "addresses", ' '), ("net.interfaces", "flags", ',')];
+const LISTS: &[(&str, &str, char)] = &[
+    ("net.interfaces", "addresses", ' '),
+    ("net.interfaces", "flags", ','),
+    ("net.dhcp.leases", "dns", ' '),
+];
 /// Columns whose cells are numbers.
 const NUMBERS: &[&str] = &[
     "index", "mtu", "prefix", "ipackets", "ibytes", "imcasts", "ierrors", "iqdrops", "noproto",
     "opackets", "obytes", "omcasts", "oerrors", "oqdrops", "expires", "recv-q", "send-q", "value",
+    "lease", "renew", "rebind", "number", "limit", "timeout",
 ];
 
 /// A table.

@@ -16,11 +16,11 @@ use net::{EtherType, Ifnet, MacAddr, Packet, ethernet};
 use netinet::wire::arp::{ArpPacket, PACKET_LEN};
 use zerocopy::IntoBytes;
 
+use crate::apply;
 use crate::client::{Action, Actions, Client, Config, News, State, To};
 use crate::component::DHCP;
 use crate::udp::{self, LONGEST};
 use crate::wire::Message;
-use crate::apply;
 
 /// A client, and what its interface has of it.
 pub(crate) struct Held {
@@ -57,8 +57,7 @@ pub(crate) fn hold(cx: &Cx<'_>, ifp: &KArc<Ifnet>) -> Result<KArc<Held>, net::If
     }
     let state = cx.get(&DHCP);
     let client = Client::new(ifp.lladdr());
-    let inner =
-        Inner { client, wanted: None, applied: None, has_route: false, working: false };
+    let inner = Inner { client, wanted: None, applied: None, has_route: false, working: false };
     let inner = IntrMutex::new(cx, Rank::Proto, inner);
     let timer = IntrMutex::new(cx, Rank::Ifqueue, None);
     let held = kmem::arc(cx, Held { ifp: ifp.clone(), inner, timer })?;
@@ -219,7 +218,8 @@ impl Listener {
             return;
         }
         // RFC 5227 §2.1.1: one who has it, or who is about to take it, too.
-        let address = if arp.sender_ip().is_unspecified() { arp.target_ip() } else { arp.sender_ip() };
+        let address =
+            if arp.sender_ip().is_unspecified() { arp.target_ip() } else { arp.sender_ip() };
         let (mac, now) = (arp.sender_mac, cx.now());
         run(cx, &held, |client| client.heard(address, mac, now));
     }

@@ -13,8 +13,17 @@ use crate::lease::find;
 
 /// Its columns. Times are seconds from now; an address is set when `state` is `bound` or later.
 pub(crate) const COLUMNS: &[&str] = &[
-    "interface", "state", "address", "prefix", "router", "dns", "server", "lease", "renew",
-    "rebind", "expires",
+    "interface",
+    "state",
+    "address",
+    "prefix",
+    "router",
+    "dns",
+    "server",
+    "lease",
+    "renew",
+    "rebind",
+    "expires",
 ];
 
 /// Writes the rows, in the order of the interfaces.
@@ -25,9 +34,11 @@ pub(crate) fn write(cx: &Cx<'_>, out: &mut Listing) -> Result<(), NoMemory> {
         let inner = held.inner.lock(cx);
         let (state, lease) = (inner.client.state(), inner.client.lease().copied());
         // Not before the interface has it.
-        let set = inner.applied.is_some() && inner.applied == inner.wanted;
+        let had = inner.applied.is_some();
+        let set = had && inner.applied == inner.wanted;
         drop(inner);
         let state = match state {
+            State::Stopped if had => "releasing",
             State::Stopped => "stopped",
             State::Init => "init",
             State::Selecting => "selecting",

@@ -331,7 +331,8 @@ mod tests {
             assert_eq!(Message::parse(&reply(options)), Err(Malformed), "{options:?}");
         }
         // A number of another length is as if it were not there.
-        let odd = Message::parse(&reply(&[53, 1, 5, 51, 3, 0, 0, 1, 54, 5, 1, 2, 3, 4, 5])).unwrap();
+        let odd =
+            Message::parse(&reply(&[53, 1, 5, 51, 3, 0, 0, 1, 54, 5, 1, 2, 3, 4, 5])).unwrap();
         assert_eq!((odd.lease, odd.server), (None, None));
     }
 

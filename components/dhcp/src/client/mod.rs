@@ -174,7 +174,8 @@ impl Client {
         if let Some(lease) = self.lease.take() {
             self.xid = random();
             let address = lease.config.address;
-            let request = Request { address, server: Some(lease.server), ..self.message(Kind::Release) };
+            let request =
+                Request { address, server: Some(lease.server), ..self.message(Kind::Release) };
             out.push(Action::Send(request, To::Server(lease.server)));
             out.push(Action::Unconfigure);
         }

@@ -104,7 +104,10 @@ fn rfc2131_section_3_1_a_lease_is_got() {
     assert_eq!(sent(&discover), [(Kind::Discover, To::Everybody)]);
     assert_eq!(only(&discover).address, Ipv4Addr::UNSPECIFIED);
     let request = only(&run.reply(Kind::Offer, |_| {}));
-    assert_eq!((request.kind, request.requested, request.server), (Kind::Request, Some(MINE), Some(SERVER)));
+    assert_eq!(
+        (request.kind, request.requested, request.server),
+        (Kind::Request, Some(MINE), Some(SERVER))
+    );
     assert_eq!(request.xid, only(&discover).xid, "§4.4.1: the same exchange");
     assert_eq!(request.address, Ipv4Addr::UNSPECIFIED, "§4.3.2: not before it is bound");
     let acked = run.reply(Kind::Ack, |_| {});
@@ -199,7 +202,10 @@ fn rfc2131_section_3_1_5_an_address_in_use_is_declined() {
     assert_eq!((decline.kind, decline.secs, mac), (Kind::Decline, 0, thief));
     assert_eq!((decline.requested, decline.server), (Some(MINE), Some(SERVER)));
     let (time, again) = run.wait();
-    assert_eq!((time, sent(&again)), (Duration::from_secs(10), [(Kind::Discover, To::Everybody)].into()));
+    assert_eq!(
+        (time, sent(&again)),
+        (Duration::from_secs(10), [(Kind::Discover, To::Everybody)].into())
+    );
 }
 
 #[test]
@@ -296,7 +302,10 @@ fn a_lease_is_given_back() {
     let [Action::Send(release, To::Server(SERVER)), Action::Unconfigure] = actions[..] else {
         panic!("{actions:?}")
     };
-    assert_eq!((release.kind, release.address, release.server), (Kind::Release, MINE, Some(SERVER)));
+    assert_eq!(
+        (release.kind, release.address, release.server),
+        (Kind::Release, MINE, Some(SERVER))
+    );
     assert_eq!((run.client.state(), run.client.deadline()), (State::Stopped, None));
     assert!(run.client.release(&mut || 7).is_empty(), "once");
     assert_eq!(sent(&run.begin()), [(Kind::Discover, To::Everybody)], "and again");

@@ -79,11 +79,12 @@ mod tests {
         assert_eq!(chosen("rump rumpuser").unwrap(), ["sysproxy"]);
         let joined = chosen("rumpnet_bridge rumpnet_vlan").unwrap();
         assert_eq!(joined, ["net", "bridge", "vlan", "sysproxy"]);
+        assert_eq!(chosen("dhcp").unwrap(), ["net", "netinet", "dhcp", "sysproxy"]);
         for virtif in ["rumpnet_virtif", "rumpnet_virt", "virtif"] {
             assert_eq!(chosen(virtif).unwrap(), ["net", "virtif", "sysproxy"]);
         }
         assert_eq!(chosen("netinet").unwrap(), ["net", "netinet", "sysproxy"]);
-        assert_eq!(choose(&[], true, crate::ALL.components).unwrap().len(), 7);
+        assert_eq!(choose(&[], true, crate::ALL.components).unwrap().len(), 8);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use sysproxy_linux::daemon::{self, Daemon};
 
 use arguments::Arguments;
 
-base::kernel!(ALL = [net, netinet, shmif, virtif, bridge, vlan, sysproxy]);
+base::kernel!(ALL = [net, netinet, shmif, virtif, bridge, vlan, dhcp, sysproxy]);
 
 fn main() -> ExitCode {
     let program = arguments::program();
