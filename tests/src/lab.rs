@@ -134,7 +134,8 @@ impl Lab {
         self.boot_of(&ROUTER, options)
     }
 
-    fn boot_of(&self, spec: &'static Spec, options: &Options<'_>) -> Result<Node, BootError> {
+    /// Boots a kernel of components of `spec`, with options.
+    pub fn boot_of(&self, spec: &'static Spec, options: &Options<'_>) -> Result<Node, BootError> {
         let kernel = Kernel::boot_with(self.host(), spec, options)?;
         self.ledger.enter(kernel.name(), kernel.account());
         Ok(Node::new(kernel, self.ledger.clone()))

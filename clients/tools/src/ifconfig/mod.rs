@@ -34,7 +34,8 @@ pub(crate) const TOOL: Tool = Tool {
             that fails ends the command. An address without a mask gets that of its class. A \
             linkstr of shmif is a path relative to the server's working directory if it has a slash \
             in it, else the name of a bus inside the server. Created as virtN, an interface is \
-            connected to the host's tap device tapN; a linkstr names another device.",
+            connected to the host's tap device tapN; a linkstr names another device. Where tapN is not \
+            to be had, `sysctl net.virt.connect=0` has new ones wait for theirs.",
     examples: &[
         Example { does: "shows all interfaces", arguments: "" },
         Example { does: "makes an interface", arguments: "shmif0 create" },
