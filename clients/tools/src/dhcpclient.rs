@@ -71,7 +71,7 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Failure> {
         }
         let client = server::connect(arguments)?;
         set(&client, "net.dhcp.release", interface)?;
-        wait(&client, interface, SOON, |state| state == "stopped")?;
+        wait(&client, interface, SOON, |state| matches!(state, "" | "stopped"))?;
         return Ok(0);
     }
     let patience = arguments.value::<Time>(&WAIT, "a number of seconds, as 0.5 is")?;

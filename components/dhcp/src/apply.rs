@@ -24,8 +24,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Has the interface soon be as the client wants it, if it is not.
 pub(crate) fn soon(cx: &Cx<'_>, held: &KArc<Held>) {
     let mut inner = held.inner.lock(cx);
-    if inner.working || inner.wanted == inner.applied {
+    if inner.working {
         return;
+    }
+    if inner.wanted == inner.applied {
+        drop(inner);
+        return lease::let_go_if_over(cx, held);
     }
     inner.working = true;
     drop(inner);
@@ -53,7 +57,8 @@ fn work(l: &mut Lwp<'_>, held: &KArc<Held>) {
         let (wanted, applied, has_route) = (inner.wanted, inner.applied, inner.has_route);
         if wanted == applied {
             inner.working = false;
-            return;
+            drop(inner);
+            return lease::let_go_if_over(l, held);
         }
         drop(inner);
         if let Some(old) = applied {

@@ -14,6 +14,7 @@ use net::ethernet::wire::HEADER_LEN as LINK_LEN;
 use net::ifnet::upper::{self, Place, Upper};
 use net::{EtherType, Ifnet, MacAddr, Packet, ethernet};
 use netinet::wire::arp::{ArpPacket, PACKET_LEN};
+use netinet::wire::ipv4::{MAX_HEADER_LEN, MIN_HEADER_LEN};
 use zerocopy::IntoBytes;
 
 use crate::apply;
@@ -41,6 +42,8 @@ pub(crate) struct Inner {
     pub(crate) has_route: bool,
     /// A thread is about to make the one the other.
     pub(crate) working: bool,
+    /// The interface is being let go of: nothing begins here any more.
+    over: bool,
 }
 
 /// The client of the interface with this index.
@@ -57,7 +60,14 @@ pub(crate) fn hold(cx: &Cx<'_>, ifp: &KArc<Ifnet>) -> Result<KArc<Held>, net::If
     }
     let state = cx.get(&DHCP);
     let client = Client::new(ifp.lladdr());
-    let inner = Inner { client, wanted: None, applied: None, has_route: false, working: false };
+    let inner = Inner {
+        client,
+        wanted: None,
+        applied: None,
+        has_route: false,
+        working: false,
+        over: false,
+    };
     let inner = IntrMutex::new(cx, Rank::Proto, inner);
     let timer = IntrMutex::new(cx, Rank::Ifqueue, None);
     let held = kmem::arc(cx, Held { ifp: ifp.clone(), inner, timer })?;
@@ -90,9 +100,34 @@ pub(crate) fn let_go(cx: &Cx<'_>, held: &Held) {
     }
 }
 
-/// Does something with a client, and then all that follows.
-pub(crate) fn run(cx: &Cx<'_>, held: &KArc<Held>, f: impl FnOnce(&mut Client) -> Actions) {
+/// Lets go of an interface whose client has stopped, and that has nothing of it any more.
+pub(crate) fn let_go_if_over(cx: &Cx<'_>, held: &KArc<Held>) {
     let mut inner = held.inner.lock(cx);
+    let stopped = inner.client.state() == State::Stopped && !inner.working;
+    if !stopped || inner.wanted.is_some() || inner.applied.is_some() || inner.over {
+        return;
+    }
+    inner.over = true;
+    drop(inner);
+    // The place on the interface first: who finds the client gone from the list may need it.
+    let_go(cx, held);
+    take(cx, held.ifp.index());
+}
+
+/// Takes a client out of the list.
+fn take(cx: &Cx<'_>, index: u32) -> Option<KArc<Held>> {
+    let mut all = cx.get(&DHCP).held.lock(cx);
+    let at = all.binary_search_by_key(&index, |held| held.ifp.index()).ok()?;
+    Some(all.remove(at))
+}
+
+/// Does something with a client, and then all that follows. False: the client is going, and
+/// nothing was done.
+pub(crate) fn run(cx: &Cx<'_>, held: &KArc<Held>, f: impl FnOnce(&mut Client) -> Actions) -> bool {
+    let mut inner = held.inner.lock(cx);
+    if inner.over {
+        return false;
+    }
     let actions = f(&mut inner.client);
     for action in &actions {
         match action {
@@ -116,6 +151,7 @@ pub(crate) fn run(cx: &Cx<'_>, held: &KArc<Held>, f: impl FnOnce(&mut Client) ->
         perform(cx, held, action);
     }
     apply::soon(cx, held);
+    true
 }
 
 fn perform(cx: &Cx<'_>, held: &Held, action: Action) {
@@ -227,13 +263,17 @@ impl Listener {
 
 impl Upper for Listener {
     fn input(&self, cx: &Cx<'_>, ifp: &KArc<Ifnet>, mut frame: Packet) -> Option<Packet> {
-        // Up to the ports, behind an IPv4 header with options.
-        let wanted = frame.len().min(LINK_LEN + 60 + 4);
-        let head = frame.pullup(wanted)?;
+        let len = frame.len();
+        let head = frame.pullup(len.min(LINK_LEN + MIN_HEADER_LEN))?;
         if head.get(12..14) == Some(&EtherType::ARP.0.to_be_bytes()) {
             Self::arp(cx, ifp, &frame);
             return Some(frame);
         }
+        // Most frames are no datagrams; of those that are, up to the ports, behind all options.
+        if !udp::is_datagram(head) {
+            return Some(frame);
+        }
+        let head = frame.pullup(len.min(LINK_LEN + MAX_HEADER_LEN + 4))?;
         if !udp::concerns(head) {
             return Some(frame);
         }
@@ -242,11 +282,7 @@ impl Upper for Listener {
     }
 
     fn gone(&self, l: &mut Lwp<'_>, ifp: &KArc<Ifnet>) {
-        let mut all = l.get(&DHCP).held.lock(l);
-        let at = all.binary_search_by_key(&ifp.index(), |held| held.ifp.index()).ok();
-        let gone = at.map(|at| all.remove(at));
-        drop(all);
-        if let Some(gone) = gone {
+        if let Some(gone) = take(l, ifp.index()) {
             let_go(l, &gone);
         }
     }

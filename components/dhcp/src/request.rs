@@ -32,10 +32,15 @@ pub(crate) fn start_on(cx: &Cx<'_>, name: &str) -> Result<(), Errno> {
     if !ifp.flags().contains(IfFlags::UP) {
         return Err(Errno::NetDown);
     }
-    let held = hold(cx, &ifp).map_err(edge)?;
     let now = cx.now();
-    run(cx, &held, |client| client.begin(now, &mut || base::random::u32(cx)));
-    Ok(())
+    loop {
+        let held = hold(cx, &ifp).map_err(edge)?;
+        if run(cx, &held, |client| client.begin(now, &mut || base::random::u32(cx))) {
+            return Ok(());
+        }
+        // Another CPU is about to let go of the one before.
+        core::hint::spin_loop();
+    }
 }
 
 pub(crate) fn release_of(cx: &Cx<'_>, name: &str) -> Result<(), Errno> {

@@ -62,16 +62,20 @@ pub(crate) fn send(cx: &Cx<'_>, src: Ipv4Addr, server: Ipv4Addr, data: &[u8]) {
     let _ = output::send(cx, packet, &how);
 }
 
-/// Whether a frame may be a datagram from a server to a client, by its first bytes.
+/// Whether a frame holds a datagram, by its first bytes.
+#[inline]
+pub(crate) fn is_datagram(head: &[u8]) -> bool {
+    head.get(12..14) == Some(&EtherType::IPV4.0.to_be_bytes())
+        && head.get(LINK_LEN + 9) == Some(&protocol::UDP)
+}
+
+/// Whether one that does may be from a server to a client.
 #[inline]
 pub(crate) fn concerns(head: &[u8]) -> bool {
     let port = |at: usize| head.get(at..at + 2);
     let Some(first) = head.get(LINK_LEN) else { return false };
     let behind = LINK_LEN + usize::from(first & 15) * 4;
-    head.get(12..14) == Some(&EtherType::IPV4.0.to_be_bytes())
-        && head.get(LINK_LEN + 9) == Some(&protocol::UDP)
-        && port(behind) == Some(&SERVER.to_be_bytes())
-        && port(behind + 2) == Some(&CLIENT.to_be_bytes())
+    port(behind) == Some(&SERVER.to_be_bytes()) && port(behind + 2) == Some(&CLIENT.to_be_bytes())
 }
 
 /// The data of a datagram from a server to a client, if `frame` is a whole one.
