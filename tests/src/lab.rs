@@ -23,10 +23,10 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use base::{Account, BootError, Host, Kernel, Options};
+use base::{Account, BootError, Host, Kernel, Options, Spec};
 use sim::Sim;
 
-use crate::{Node, ROUTER};
+use crate::{HOSTED, Node, ROUTER};
 
 /// See the module's text.
 pub struct Lab {
@@ -124,9 +124,19 @@ impl Lab {
         self.boot(&Options { name, ..Options::default() }).unwrap()
     }
 
+    /// Boots a kernel that has all kinds of interface.
+    pub fn hosted(&self, name: &str) -> Node {
+        self.boot_of(&HOSTED, &Options { name, ..Options::default() }).unwrap()
+    }
+
     /// Boots a kernel with options.
     pub fn boot(&self, options: &Options<'_>) -> Result<Node, BootError> {
-        let kernel = Kernel::boot_with(self.host(), &ROUTER, options)?;
+        self.boot_of(&ROUTER, options)
+    }
+
+    /// Boots a kernel of components of `spec`, with options.
+    pub fn boot_of(&self, spec: &'static Spec, options: &Options<'_>) -> Result<Node, BootError> {
+        let kernel = Kernel::boot_with(self.host(), spec, options)?;
         self.ledger.enter(kernel.name(), kernel.account());
         Ok(Node::new(kernel, self.ledger.clone()))
     }

@@ -3,9 +3,12 @@
 //! * [`lab`]: kernels on one host, and the check that none leaves memory charged behind.
 //! * [`station`]: a bare member of a bus that sends and sees raw frames.
 //! * [`crossing`]: a router between two stations.  * [`mod@line`]: figure 3.31 of the book.
+//! * [`dhcp_server`]: lends addresses.
 //! * [`frames`]: any input, as frames into a router, for the fuzzer.
 //! * [`messages`]: any input, as what hostile clients say to a server.
+//! * [`namespace`]: a test in a network namespace of its own.
 //! * [`scribble`]: any input, as nonsense in a bus file, likewise.
+//! * [`lending`]: any input, as what DHCP servers say.
 //! * [`scratch`]: a folder for a test's files.
 //! * [`wire`]: packets built and read by code of its own, to hold netinet's against.
 //!
@@ -16,10 +19,13 @@
 #![forbid(unsafe_code)]
 
 pub mod crossing;
+pub mod dhcp_server;
 pub mod frames;
 pub mod lab;
+pub mod lending;
 pub mod line;
 pub mod messages;
+pub mod namespace;
 pub mod node;
 pub mod random;
 pub mod scratch;
@@ -41,6 +47,11 @@ mod readme {}
 base::kernel!(
     /// Net, netinet, shmif: what most tests boot, whole or in part.
     ROUTER = [net, netinet, shmif]
+);
+
+base::kernel!(
+    /// The same, with all other kinds of interface.
+    HOSTED = [net, netinet, shmif, virtif, bridge, vlan, dhcp]
 );
 
 /// The example of the README beside this folder.

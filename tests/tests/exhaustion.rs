@@ -5,11 +5,14 @@
 //! looks at the accounts and at the host's memory in the end), nothing panics, and the same thing
 //! tried again with memory at hand works.
 
+use std::time::Duration;
+
 use base::{BootError, Errno, Options};
 use net::ifnet::config;
 use tests::crossing::{LEFT_ROUTER, RIGHT_ROUTER};
+use tests::dhcp_server::DhcpServer;
 use tests::node::Ping;
-use tests::{Crossing, Lab, Node};
+use tests::{Crossing, HOSTED, Lab, Node, Station};
 
 /// Runs `attempt` for n = 1, 2, … with the n-th charge refused, until it gets by with fewer than
 /// n charges; then once more with all later ones refused too. Says how many there were.
@@ -76,6 +79,19 @@ fn boot() {
 }
 
 #[test]
+fn boot_with_all_kinds_of_interface() {
+    let options = Options::default();
+    for_every_charge(|lab, refusal| {
+        match refusal.during(lab, || lab.boot_of(&HOSTED, &options)) {
+            Ok(node) if node.dmesg().is_empty() => {}
+            Ok(_) => assert_eq!(lab.sim().faults().refused(), 0),
+            Err(e) => assert_eq!(e, BootError::NoMemory),
+        }
+        assert_eq!(lab.sim().held(), sim::Held::default());
+    });
+}
+
+#[test]
 fn boot_with_ever_smaller_limits() {
     Lab::run(1, |lab| {
         let whole = lab.router("whole").account().used();
@@ -118,6 +134,86 @@ fn configuration() {
         }
         set_up(&node).unwrap();
         assert_eq!(node.ping([10, 0, 0, 2]).unwrap().kind, 0);
+    });
+    assert!(charges > 10, "{charges}");
+}
+
+#[test]
+fn bridges_and_virtual_networks() {
+    let set_up = |node: &Node| -> Result<(), Errno> {
+        node.enter(|l| {
+            for (name, bus) in [("shmif0", "a"), ("shmif1", "b")] {
+                config::create(l, name)?;
+                config::set_linkstr(l, name, bus)?;
+                config::set_up(l, name, true)?;
+            }
+            config::create(l, "vlan0")?;
+            vlan::set(l, "vlan0", "shmif0", 7)?;
+            config::set_up(l, "vlan0", true)?;
+            config::create(l, "bridge0")?;
+            bridge::add(l, "bridge0", "vlan0")?;
+            bridge::add(l, "bridge0", "shmif1")?;
+            Ok(config::set_up(l, "bridge0", true)?)
+        })?
+    };
+    let charges = for_every_charge(|lab, refusal| {
+        let (node, peer, other) = (lab.hosted("node"), lab.hosted("peer"), lab.router("other"));
+        other.plug("shmif0", "b", ([10, 0, 0, 1], 24)).unwrap();
+        peer.plug("shmif0", "a", ([10, 9, 0, 2], 24)).unwrap();
+        peer.enter(|l| {
+            config::create(l, "vlan0").unwrap();
+            vlan::set(l, "vlan0", "shmif0", 7).unwrap();
+            config::add_addr(l, "vlan0", [10, 0, 0, 2].into(), 24).unwrap();
+        })
+        .unwrap();
+        lab.settle();
+        let failed = refusal.during(lab, || {
+            let made = set_up(&node);
+            let ping = Ping { wait: Duration::from_millis(500), ..Ping::new([10, 0, 0, 2]) };
+            let _ = other.ping_with(ping);
+            made.err()
+        });
+        assert!(failed.is_none_or(is_exhaustion), "{failed:?}");
+        for name in ["bridge0", "vlan0", "shmif0", "shmif1"] {
+            let _ = node.enter(|l| config::destroy(l, name)).unwrap();
+        }
+        set_up(&node).unwrap();
+        assert_eq!(other.ping_patiently([10, 0, 0, 2], 60).unwrap().kind, 0);
+    });
+    assert!(charges > 20, "{charges}");
+}
+
+#[test]
+fn leases() {
+    let charges = for_every_charge(|lab, refusal| {
+        let node = lab.hosted("node");
+        let station = Station::new(lab, "bus", [10, 5, 0, 1]);
+        let mut server = DhcpServer::new([10, 5, 0, 1], [10, 5, 0, 100], 3600);
+        node.enter(|l| {
+            config::create(l, "shmif0").unwrap();
+            config::set_linkstr(l, "shmif0", "bus").unwrap();
+        })
+        .unwrap();
+        let mut pass = |seconds: u64| {
+            for _ in 0..seconds * 4 {
+                lab.pass(Duration::from_millis(250));
+                while server.serve(&station) > 0 {
+                    lab.settle();
+                }
+            }
+        };
+        let started = refusal.during(lab, || {
+            let started = node.enter(|l| dhcp::start(l, "shmif0")).unwrap();
+            pass(3);
+            started
+        });
+        if let Err(e) = started {
+            assert!(is_exhaustion(e), "{e:?}");
+            node.enter(|l| dhcp::start(l, "shmif0")).unwrap().unwrap();
+        }
+        // It asks again by itself.
+        pass(200);
+        assert_eq!(node.on("shmif0", |l, ifp| ifp.addrs(l).len()), Ok(1));
     });
     assert!(charges > 10, "{charges}");
 }

@@ -1,4 +1,4 @@
-//! A few thousand mutated inputs for the fuzz targets `frame`, `bus` and `message`, the same every time, so that
+//! A few thousand mutated inputs for the fuzz targets `frame`, `bus`, `message` and `dhcp`, the same every time, so that
 //! the paths from the wire and from a bus file are tried without the fuzzer too. The fuzzer itself: `cargo xtask fuzz`.
 
 use std::net::Ipv4Addr;
@@ -7,7 +7,7 @@ use net::MacAddr;
 use tests::crossing::{LEFT, LEFT_ROUTER, RIGHT, RIGHT_ROUTER};
 use tests::random::Random;
 use tests::wire::{Arp, ICMP, Icmp, Ip, TYPE_IP, UDP, ethernet};
-use tests::{frames, messages, scribble};
+use tests::{frames, lending, messages, scribble};
 
 /// Well-formed payloads to spoil.
 fn templates() -> Vec<(u8, Vec<u8>)> {
@@ -107,6 +107,53 @@ fn messages_of_hostile_clients() {
         let byte = |random: &mut Random| random.byte() & random.pick(&[0xff, 0x3f, 15]);
         let input: Vec<u8> = (0..len).map(|_| byte(&mut random)).collect();
         messages::run(&input);
+    }
+}
+
+/// A message of a server, of this kind.
+fn lending_message(random: &mut Random, kind: u8) -> Vec<u8> {
+    let mut bytes = vec![0; 240];
+    bytes[16..20].copy_from_slice(&[10, 0, 0, random.byte()]);
+    let number = [0, 0, random.byte() & 15, random.byte()];
+    for (code, value) in [
+        (53, &[kind][..]),
+        (54, &[10, 0, 0, 1]),
+        (1, &[255, 255, random.pick(&[255, 0, 240, 15]), 0]),
+        (3, &[10, 0, 0, 1, 10, 0, 0, 2]),
+        (6, &[9, 9, 9, 9]),
+        (51, &number),
+        (58, &[0, 0, 0, random.byte()]),
+    ] {
+        bytes.extend([code, value.len() as u8]);
+        bytes.extend(value);
+    }
+    bytes.push(255);
+    bytes
+}
+
+#[test]
+fn what_dhcp_servers_say() {
+    let mut random = Random::new(24);
+    for _ in 0..5000 {
+        let mut input = vec![7, 0];
+        for _ in 0..random.below(40) {
+            match random.below(4) {
+                0 => input.extend([5 + random.below(3) as u8, random.byte()]),
+                1 => input.extend([6, 6]),
+                _ => {
+                    let kind = random.pick(&[2, 2, 5, 5, 5, 6, 1]);
+                    let mut bytes = lending_message(&mut random, kind);
+                    if random.one_in(3) {
+                        spoil(&mut random, &mut bytes);
+                    }
+                    bytes.truncate(1499);
+                    input.push(random.below(5) as u8);
+                    input.extend((bytes.len() as u16).to_le_bytes());
+                    input.extend(bytes);
+                }
+            }
+        }
+        lending::run(&input);
     }
 }
 

@@ -39,6 +39,7 @@ const PROGRAMS: &[Program] = &[
         name: "rump",
         others: &[
             "rump.arp",
+            "rump.dhcpclient",
             "rump.halt",
             "rump.ifconfig",
             "rump.list",

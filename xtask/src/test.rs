@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 /// Run all tests: unit, integration and documentation tests, then those of the model checker
 ///
 /// Uses plain `cargo test`, so that the tests of a crate share one process as kernels are meant
-/// to. Needs no network, no privileges and no other tool than cargo.
+/// to. Needs no network and no privileges; tests of the host's network need `unshare` and `ip`.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Rewrite the expected lines of scripts and snapshots with what came out (sets BLESS=1);

@@ -22,6 +22,7 @@ pub(crate) mod errno {
     pub(crate) const NODEV: i32 = 19;
     pub(crate) const ISDIR: i32 = 21;
     pub(crate) const INVAL: i32 = 22;
+    pub(crate) const NOTTY: i32 = 25;
     pub(crate) const NOSPC: i32 = 28;
     pub(crate) const NOSYS: i32 = 38;
     pub(crate) const MSGSIZE: i32 = 90;

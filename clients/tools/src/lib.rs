@@ -18,6 +18,7 @@ mod address;
 mod arguments;
 mod arp;
 mod definition;
+mod dhcpclient;
 mod failure;
 mod halt;
 mod help;

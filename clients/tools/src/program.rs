@@ -13,13 +13,16 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use crate::arguments::{self, Asked};
 use crate::definition::Tool;
 use crate::failure::{Failure, nearest};
-use crate::{arp, halt, help, ifconfig, list, netstat, pages, ping, route, sysctl, traceroute};
+use crate::{
+    arp, dhcpclient, halt, help, ifconfig, list, netstat, pages, ping, route, sysctl, traceroute,
+};
 
 /// All tools, in the order in which help shows them.
 pub const TOOLS: &[&Tool] = &[
     &list::TOOL,
     &ifconfig::TOOL,
     &route::TOOL,
+    &dhcpclient::TOOL,
     &arp::TOOL,
     &ping::TOOL,
     &traceroute::TOOL,

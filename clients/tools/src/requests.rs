@@ -13,7 +13,7 @@ pub(crate) const SIOCSIFMTU: u32 = 0x8922;
 pub(crate) const SIOCIFCREATE: u32 = 0x4010_697a;
 pub(crate) const SIOCIFDESTROY: u32 = 0x4010_6979;
 pub(crate) const SIOCSLINKSTR: u32 = 0x4110_6988;
-pub(crate) const SIOCSLINK: u32 = 0x4050_69c9;
+pub(crate) const SIOCSLINK: u32 = 0x4050_69bf;
 pub(crate) const SIOCAIFADDR: u32 = 0x4040_691a;
 pub(crate) const SIOCRIFADDR: u32 = 0x4040_691b;
 pub(crate) const SIOCDIFADDR: u32 = 0x4020_6919;
@@ -25,6 +25,12 @@ pub(crate) const SIOCSARP: u32 = 0x401c_691e;
 pub(crate) const SIOCDARP: u32 = 0x401c_6920;
 pub(crate) const SIOCGARP: u32 = 0xc01c_6926;
 pub(crate) const SIOCFLUSHARP: u32 = 0x8004_6927;
+pub(crate) const SIOCBRDGADD: u32 = 0x4020_69c0;
+pub(crate) const SIOCBRDGDEL: u32 = 0x4020_69c1;
+pub(crate) const SIOCBRDGFLUSH: u32 = 0x4010_69c2;
+pub(crate) const SIOCBRDGSCACHE: u32 = 0x4014_69c3;
+pub(crate) const SIOCBRDGSTO: u32 = 0x4014_69c4;
+pub(crate) const SIOCSETVLAN: u32 = 0x4024_69c8;
 
 const NAME_LEN: usize = 16;
 const LINKSTR_LEN: usize = 256;
@@ -132,6 +138,31 @@ pub(crate) fn alias(
     put(&mut raw, 16, &sockaddr(Some(addr)));
     put(&mut raw, 32, &sockaddr(broadcast));
     put(&mut raw, 48, &sockaddr(mask));
+    raw
+}
+
+/// Memory of SIOCBRDGADD and SIOCBRDGDEL.
+pub(crate) fn member(bridge: &Name, member: &Name) -> [u8; 2 * NAME_LEN] {
+    let mut raw = [0; 2 * NAME_LEN];
+    put(&mut raw, 0, bridge);
+    put(&mut raw, NAME_LEN, member);
+    raw
+}
+
+/// Memory of SIOCBRDGSCACHE and SIOCBRDGSTO.
+pub(crate) fn number(bridge: &Name, value: u32) -> [u8; NAME_LEN + 4] {
+    let mut raw = [0; NAME_LEN + 4];
+    put(&mut raw, 0, bridge);
+    put(&mut raw, NAME_LEN, &value.to_ne_bytes());
+    raw
+}
+
+/// Memory of SIOCSETVLAN; no interface below: disconnects.
+pub(crate) fn vlan(name: &Name, below: Option<&Name>, number: u16) -> [u8; 2 * NAME_LEN + 4] {
+    let mut raw = [0; 2 * NAME_LEN + 4];
+    put(&mut raw, 0, name);
+    put(&mut raw, NAME_LEN, below.map_or(&[], |below| below.as_slice()));
+    put(&mut raw, 2 * NAME_LEN, &number.to_ne_bytes());
     raw
 }
 
@@ -253,6 +284,9 @@ mod tests {
         assert_eq!(len(SIOCDIFADDR), address(&name, None).len());
         assert_eq!(len(SIOCAIFADDR), alias(&name, [1, 2, 3, 4].into(), None, None).len());
         assert_eq!(len(SIOCGETRT), Route::to([1, 2, 3, 4].into(), 32).to_bytes().len());
+        assert_eq!(len(SIOCBRDGADD), member(&name, &name).len());
+        assert_eq!(len(SIOCBRDGSTO), number(&name, 1).len());
+        assert_eq!(len(SIOCSETVLAN), vlan(&name, None, 1).len());
         assert_eq!(len(SIOCGARP), Arp::of([1, 2, 3, 4].into()).to_bytes().len());
     }
 

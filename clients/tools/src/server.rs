@@ -89,6 +89,11 @@ impl<'a> Control<'a> {
         done.map(drop).map_err(|e| told(what, &e, advice))
     }
 
+    /// The connection, from the first request on.
+    pub(crate) fn client(&self) -> Option<&Client> {
+        self.socket.get().map(|socket| &socket.client)
+    }
+
     /// Makes a request that answers how many there were.
     pub(crate) fn count(&self, number: u32, what: &str) -> Result<u32, Failure> {
         let mut count = [0; 4];

@@ -12,8 +12,11 @@ use crate::failure::Failure;
 use crate::json;
 
 /// Tables and columns whose cells are lists, and what is between two items.
-const LISTS: &[(&str, &str, char)] =
-    &[("net.interfaces", "addresses", ' '), ("net.interfaces", "flags", ',')];
+const LISTS: &[(&str, &str, char)] = &[
+    ("net.interfaces", "addresses", ' '),
+    ("net.interfaces", "flags", ','),
+    ("net.dhcp.leases", "dns", ' '),
+];
 /// Columns whose cells are numbers.
 const NUMBERS: &[&str] = &[
     "index",
@@ -40,6 +43,11 @@ const NUMBERS: &[&str] = &[
     "recv-q",
     "send-q",
     "value",
+    "lease",
+    "renew",
+    "rebind",
+    "number",
+    "timeout",
 ];
 
 /// A table.

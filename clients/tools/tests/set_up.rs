@@ -80,6 +80,46 @@ fn links_get_a_character_and_lose_it() {
 }
 
 #[test]
+fn bridges_and_virtual_networks() {
+    let mut network = Network::line();
+    network.boot("d");
+    let rump = |words| network.rump("d", words);
+    // d joins the right link with another one, on which c has its second address by a tag.
+    rump("ifconfig shmif0 create linkstr left up").succeeds("");
+    rump("ifconfig shmif1 create linkstr right up").succeeds("");
+    rump("ifconfig bridge0 create addm shmif0 addm shmif1 maxaddr 10 timeout 60 up").succeeds("");
+    rump("ifconfig bridge0").has(&["bridge0: flags=", "\tmember: shmif0\n\tmember: shmif1\n"]);
+    rump("ifconfig shmif0").has(&["PROMISC"]);
+    network.rump("a", "ifconfig shmif0 10.0.9.1/24 alias").succeeds("");
+    network.rump("c", "ifconfig shmif0 10.0.9.3/24 alias").succeeds("");
+    network.rump("a", "ping -c 1 10.0.9.3").has(&["ttl=255 ", "1 received"]);
+    // By their addresses, which are random.
+    rump("sysctl net.bridge.addresses").has(&["shmif0"]);
+    rump("sysctl net.bridge.addresses").has(&["shmif1"]);
+    rump("ifconfig bridge0 flush deletem shmif1").succeeds("");
+    rump("ifconfig bridge0 deletem shmif1").fails(1, "is no member of it");
+    rump("ifconfig bridge0 addm shmif0").fails(1, "is a member of a bridge already");
+    rump("ifconfig bridge0 addm lo0").fails(1, "cannot be a member");
+    rump("ifconfig bridge0 timeout 0").fails(1, "cannot have that value");
+    rump("ifconfig shmif0 addm shmif1").fails(1, "is no bridge");
+    rump("ifconfig shmif0 mtu 1400").fails(1, "one MTU");
+
+    for name in ["a", "b"] {
+        let n = if name == "a" { 1 } else { 2 };
+        let words = format!("ifconfig vlan0 create vlan 7 vlanif shmif0 10.7.0.{n}/24");
+        network.rump(name, &words).succeeds("");
+    }
+    let rump = |words| network.rump("a", words);
+    rump("ping -c 1 10.7.0.2").has(&["1 received"]);
+    rump("ifconfig vlan0").has(&["RUNNING", "\tvlan: 7 parent: shmif0\n"]);
+    rump("ifconfig vlan0 vlan 8 vlanif shmif0").fails(1, "is connected already");
+    rump("ifconfig vlan1 create vlan 7 vlanif shmif0").fails(1, "another interface has that");
+    rump("ifconfig shmif0 vlan 7 vlanif shmif0").fails(1, "is no vlan");
+    rump("ifconfig vlan0 -vlanif").succeeds("");
+    assert_ne!(rump("ping -c 1 -W 0.1 10.7.0.2").status, 0);
+}
+
+#[test]
 fn routes_come_and_go() {
     let network = Network::of_one();
     let rump = |words| network.rump("a", words);
@@ -132,7 +172,7 @@ fn values_are_shown_and_set() {
     let json = rump("sysctl --json net.inet.ip. kern.ostype kern.components kern.msgbuf").json();
     assert_eq!((&json["net.inet.ip.ttl"], &json["kern.ostype"]), (&64.into(), &"anykernel".into()));
     assert!(json["kern.msgbuf"].is_string());
-    assert_eq!(json["kern.components"].as_array().unwrap().len(), 4);
+    assert_eq!(json["kern.components"].as_array().unwrap().len(), 7);
     rump("sysctl net.inet.ip.tlt").fails(1, "did you mean net.inet.ip.ttl?");
     rump("sysctl frobnicate").fails(1, "there is no such name");
     rump("sysctl net.inet.ip.ttl=many").fails(1, "of another kind, or out of range");

@@ -22,6 +22,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("components/*", &["base", "factions/*"]),
     ("components/sysproxy", &["clients/wire"]),
     ("components/netinet6", &["components/netinet"]),
+    ("components/dhcp", &["components/netinet"]),
     // What a component is made of, its half on the host speaks, too.
     (
         "components/*/linux",

@@ -32,9 +32,11 @@ pub(crate) const TOOL: Tool = Tool {
     permutes: false,
     notes: "Words are done one after the other, each in one system call of the kernel; the first \
             that fails ends the command. An address without a mask gets that of its class. A \
-            linkstr is a path relative to the server's working directory if it has a slash in it, \
-            else the name of a bus inside the server. The character of a link (delay and the words \
-            behind it) is about what the interface sends; words that are left away stay as they were, \
+            linkstr of shmif is a path relative to the server's working directory if it has a slash \
+            in it, else the name of a bus inside the server. Created as virtN, an interface is \
+            connected to the host's tap device tapN; a linkstr names another device. Where tapN is not \
+            to be had, `sysctl net.virt.connect=0` has new ones wait for theirs. The character of a \
+            link (delay and the words behind it) is about what the interface sends; words that are left away stay as they were, \
             and 0 takes one away. Packets keep their order whatever the jitter, unless reorder picks \
             them.",
     examples: &[
@@ -47,6 +49,11 @@ pub(crate) const TOOL: Tool = Tool {
         },
         Example { does: "adds another one", arguments: "shmif0 inet 10.1.0.1/16 alias" },
         Example { does: "takes that away", arguments: "shmif0 inet 10.1.0.1 -alias" },
+        Example { does: "joins two links", arguments: "bridge0 create addm shmif0 addm virt0 up" },
+        Example {
+            does: "a network of its own on a link",
+            arguments: "vlan0 create vlan 7 vlanif shmif0 10.7.0.1/24",
+        },
         Example {
             does: "makes it a bad line, for what it sends",
             arguments: "shmif0 delay 20ms jitter 2ms rate 100mbit loss 1%",
@@ -77,11 +84,25 @@ const ADVICE: Advice = &[
 const CREATE: Advice = &[
     (errno::INVAL, "no kind of interface is called so; a kernel with shmif has shmif0 and so on"),
     (errno::EXIST, "exists already; `destroy` destroys it"),
+    (errno::OPNOTSUPP, "the server's host has no such devices"),
+    (errno::BUSY, "another interface or program has the host's device open"),
+    (
+        errno::PERM,
+        "not permitted by the kernel, of which only root may; or by its host, which needs the \
+         device made first: ip tuntap add dev tapN mode tap user USER. `sysctl kern.msgbuf` says \
+         which",
+    ),
 ];
 const LINKSTR: Advice = &[
     NO_SUCH,
     (errno::OPNOTSUPP, "this kind of interface has no linkstr, or the server has no such bus"),
     (errno::NOENT, "there is no such directory; paths are relative to the server's"),
+    (
+        errno::PERM,
+        "not permitted by the kernel, of which only root may; or by its host, which needs the \
+         device made first: ip tuntap add dev NAME mode tap user USER. `sysctl kern.msgbuf` says \
+         which",
+    ),
     (errno::ACCES, "the server may not use that file"),
     (errno::INVAL, "this is no bus, but a file, a directory or a name of another kind"),
     (errno::NOSPC, "the disk has no room for it"),
@@ -102,7 +123,31 @@ const LINK: Advice = &[
         "there is no such link: reorder needs a delay, and short bursts cannot make up much loss",
     ),
 ];
-const MTU: Advice = &[NO_SUCH, (errno::INVAL, "the interface cannot have this MTU")];
+const MTU: Advice = &[
+    NO_SUCH,
+    (errno::INVAL, "the interface cannot have this MTU"),
+    (errno::BUSY, "all members of a bridge have one MTU; take this one out first"),
+];
+const NO_BRIDGE: (i32, &str) = (errno::NOTTY, "is no bridge");
+const BRIDGE: Advice = &[NO_SUCH, NO_BRIDGE, (errno::INVAL, "a bridge cannot have that value")];
+const MEMBER: Advice = &[
+    NO_SUCH,
+    NO_BRIDGE,
+    (errno::BUSY, "is a member of a bridge already"),
+    (errno::ADDRNOTAVAIL, "is no member of it"),
+    (
+        errno::INVAL,
+        "cannot be a member: it has another MTU than the others, or is no Ethernet, or a bridge, \
+         or a vlan over one",
+    ),
+];
+const VLAN: Advice = &[
+    NO_SUCH,
+    (errno::NOTTY, "is no vlan"),
+    (errno::EXIST, "another interface has that network of that link"),
+    (errno::BUSY, "is connected already, and `-vlanif` disconnects it; or is a bridge's member"),
+    (errno::INVAL, "that interface carries no virtual networks"),
+];
 
 fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Failure> {
     match arguments.words.as_slice() {
@@ -143,8 +188,17 @@ fn show(arguments: &Arguments, only: Option<&String>, out: &mut dyn Write) -> Re
         let names: Vec<_> = names().filter(|name| is_meant(name)).collect();
         return Ok(writeln!(out, "{}", names.join(" "))?);
     }
+    // Only kernels that have such interfaces have these tables.
+    let has = |kind: &str| names().any(|name| is_meant(name) && name.starts_with(kind));
+    let more =
+        |kind, name| if has(kind) { server::table(&client, name) } else { Ok(String::new()) };
+    let members = more("bridge", "net.bridge.members")?;
+    let networks = more("vlan", "net.vlans")?;
+    let members = Table::parse("net.bridge.members", &members);
+    let networks = Table::parse("net.vlans", &networks);
     for row in table.rows().filter(|row| is_meant(row.get("name"))) {
         show::interface(&row, arguments.has(&VERBOSE), out)?;
+        show::joined(row.get("name"), &members, &networks, out)?;
     }
     Ok(())
 }
@@ -189,6 +243,31 @@ impl Action {
                 let what = format!("{interface}: {character}");
                 let mut memory = requests::link(name, *forget, character);
                 control.request(requests::SIOCSLINK, &mut memory, &what, LINK)
+            }
+            Action::Member(member, add) => {
+                let what = format!("{interface}: {member}");
+                let number = if *add { requests::SIOCBRDGADD } else { requests::SIOCBRDGDEL };
+                let mut memory = requests::member(name, &requests::name(member)?);
+                control.request(number, &mut memory, &what, MEMBER)
+            }
+            Action::Flush => {
+                control.request(requests::SIOCBRDGFLUSH, &mut name.clone(), interface, BRIDGE)
+            }
+            Action::MaxAddresses(value) => {
+                let mut memory = requests::number(name, *value);
+                control.request(requests::SIOCBRDGSCACHE, &mut memory, interface, BRIDGE)
+            }
+            Action::Timeout(value) => {
+                let mut memory = requests::number(name, *value);
+                control.request(requests::SIOCBRDGSTO, &mut memory, interface, BRIDGE)
+            }
+            Action::Vlan(network) => {
+                let (number, below) = match network {
+                    Some((number, below)) => (*number, Some(requests::name(below)?)),
+                    None => (0, None),
+                };
+                let mut memory = requests::vlan(name, below.as_ref(), number);
+                control.request(requests::SIOCSETVLAN, &mut memory, interface, VLAN)
             }
             Action::Delete(addr) => {
                 let what = addr.map_or(interface.into(), |addr| format!("{interface}: {addr}"));

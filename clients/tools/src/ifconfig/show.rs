@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 
 use crate::address;
 use crate::failure::Failure;
-use crate::table::Row;
+use crate::table::{Row, Table};
 
 /// Flags, and their bits.
 const FLAGS: &[(&str, u32)] = &[
@@ -77,6 +77,22 @@ pub(super) fn interface(
     Ok(())
 }
 
+/// Shows what a bridge joins, and what carries a virtual network.
+pub(super) fn joined(
+    name: &str,
+    members: &Table<'_>,
+    networks: &Table<'_>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    for row in members.rows().filter(|row| row.get("bridge") == name) {
+        writeln!(out, "\tmember: {}", row.get("member"))?;
+    }
+    for row in networks.rows().filter(|row| row.get("interface") == name) {
+        writeln!(out, "\tvlan: {} parent: {}", row.get("number"), row.get("parent"))?;
+    }
+    Ok(())
+}
+
 fn addr(each: &str, has_broadcast: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let parts = each.split_once('/');
     let parts = parts.and_then(|(addr, len)| Some((address::parse(addr)?, len.parse().ok()?)));
@@ -93,7 +109,6 @@ fn addr(each: &str, has_broadcast: bool, out: &mut dyn Write) -> Result<(), Fail
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::Table;
 
     const TEXT: &str = "name\tindex\tflags\tmtu\tlladdr\tlinkstr\taddresses\tipackets\tibytes\t\
         imcasts\tierrors\tiqdrops\tnoproto\topackets\tobytes\tomcasts\toerrors\toqdrops\t\

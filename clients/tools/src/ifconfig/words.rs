@@ -12,8 +12,11 @@ use crate::failure::{Failure, nearest};
 
 const CREATE: Word = Word::new("create", "make the interface");
 const DESTROY: Word = Word::new("destroy", "destroy it, with its addresses and routes");
-const LINKSTR: Word =
-    Word::with("linkstr", "TEXT", "connect it to what TEXT names: a bus of shmif");
+const LINKSTR: Word = Word::with(
+    "linkstr",
+    "TEXT",
+    "connect it to what TEXT names: a bus of shmif, a host's device of virt",
+);
 const NO_LINKSTR: Word = Word::new("-linkstr", "disconnect it");
 const INET: Word = Word::with(
     "inet",
@@ -49,6 +52,17 @@ const DUPLICATE: Word = of(Key::Duplicate);
 const CORRUPT: Word = of(Key::Corrupt);
 const LIMIT: Word = of(Key::Limit);
 const BUFFER: Word = of(Key::Buffer);
+const ADDM: Word = Word::with("addm", "INTERFACE", "of a bridge: make INTERFACE a member");
+const DELETEM: Word = Word::with("deletem", "INTERFACE", "take it out again");
+const FLUSH: Word = Word::new("flush", "of a bridge: forget who was heard where");
+const MAXADDR: Word =
+    Word::with("maxaddr", "NUMBER", "of a bridge: how many addresses are learnt (1024)");
+const TIMEOUT: Word =
+    Word::with("timeout", "SECONDS", "of a bridge: how long they are remembered (1200)");
+const VLAN: Word = Word::with("vlan", "NUMBER", "of a vlan: its network, 1 to 4094");
+const VLANIF: Word =
+    Word::with("vlanif", "INTERFACE", "of a vlan: the interface whose link carries it");
+const NO_VLANIF: Word = Word::new("-vlanif", "disconnect it");
 
 /// All words.
 pub(super) const ALL: &[&Word] = &[
@@ -77,6 +91,14 @@ pub(super) const ALL: &[&Word] = &[
     &LIMIT,
     &BUFFER,
     &NO_LINK,
+    &ADDM,
+    &DELETEM,
+    &FLUSH,
+    &MAXADDR,
+    &TIMEOUT,
+    &VLAN,
+    &VLANIF,
+    &NO_VLANIF,
 ];
 
 /// What is to be done.
@@ -98,6 +120,13 @@ pub(super) enum Action {
     Up(bool),
     Mtu(u32),
     Link(Link),
+    /// Into a bridge, or out of it.
+    Member(String, bool),
+    Flush,
+    MaxAddresses(u32),
+    Timeout(u32),
+    /// The network, and the interface below; none: disconnected.
+    Vlan(Option<(u16, String)>),
 }
 
 /// What is to be done with the link.
@@ -126,7 +155,14 @@ struct Address {
 
 /// Reads words.
 pub(super) fn parse(words: &[String]) -> Result<Vec<Action>, Failure> {
-    let mut reading = Reading { actions: Vec::new(), address: None, how: None, link: None };
+    let mut reading = Reading {
+        actions: Vec::new(),
+        address: None,
+        how: None,
+        link: None,
+        vlan: None,
+        below: None,
+    };
     let mut rest = words.iter().map(String::as_str);
     while let Some(word) = rest.next() {
         let known = ALL.iter().copied().find(|known| known.text == word);
@@ -137,6 +173,9 @@ pub(super) fn parse(words: &[String]) -> Result<Vec<Action>, Failure> {
         reading.word(known, value, &mut rest)?;
     }
     reading.end()?;
+    if reading.vlan.is_some() || reading.below.is_some() {
+        return Err(Failure::misuse("vlan and vlanif belong together: vlan 7 vlanif shmif0"));
+    }
     Ok(reading.actions)
 }
 
@@ -149,6 +188,9 @@ struct Reading {
     how: Option<How>,
     /// What the words before said about the link: words that follow each other are one request.
     link: Option<Link>,
+    /// A network whose interface is not known yet, and the other way round.
+    vlan: Option<u16>,
+    below: Option<String>,
 }
 
 impl Reading {
@@ -204,9 +246,23 @@ impl Reading {
             Some(&NO_LINKSTR) => Action::Linkstr(String::new()),
             Some(&UP) => Action::Up(true),
             Some(&DOWN) => Action::Up(false),
-            Some(&MTU) => Action::Mtu(value.parse().map_err(|_| {
-                Failure::misuse(format!("mtu: \"{value}\" is not a number of bytes"))
-            })?),
+            Some(&MTU) => Action::Mtu(number(&MTU, value, "bytes")?),
+            Some(&ADDM) => Action::Member(value.into(), true),
+            Some(&DELETEM) => Action::Member(value.into(), false),
+            Some(&FLUSH) => Action::Flush,
+            Some(&MAXADDR) => Action::MaxAddresses(number(&MAXADDR, value, "addresses")?),
+            Some(&TIMEOUT) => Action::Timeout(number(&TIMEOUT, value, "seconds")?),
+            Some(&NO_VLANIF) => Action::Vlan(None),
+            Some(&VLAN) => {
+                let number = value.parse().ok().filter(|n| (1..=4094).contains(n));
+                let wrong = || Failure::misuse(format!("vlan: \"{value}\" is not 1 to 4094"));
+                self.vlan = Some(number.ok_or_else(wrong)?);
+                return self.end_vlan();
+            }
+            Some(&VLANIF) => {
+                self.below = Some(value.into());
+                return self.end_vlan();
+            }
             _ => {
                 let near = nearest(value, ALL.iter().map(|known| known.text), "");
                 return Err(Failure::misuse(format!("\"{value}\" means nothing here{near}")));
@@ -214,6 +270,16 @@ impl Reading {
         };
         self.end_address()?;
         self.actions.push(action);
+        Ok(())
+    }
+
+    /// Both `vlan` and `vlanif` were there, in any order.
+    fn end_vlan(&mut self) -> Result<(), Failure> {
+        self.end_address()?;
+        if let (Some(number), Some(below)) = (self.vlan, &self.below) {
+            self.actions.push(Action::Vlan(Some((number, below.clone()))));
+            (self.vlan, self.below) = (None, None);
+        }
         Ok(())
     }
 
@@ -274,6 +340,11 @@ fn how(word: &str) -> Option<How> {
         "-alias" | "delete" => Some(How::Delete),
         _ => None,
     }
+}
+
+fn number(word: &Word, value: &str, of: &str) -> Result<u32, Failure> {
+    let wrong = |_| Failure::misuse(format!("{}: \"{value}\" is not a number of {of}", word.text));
+    value.parse().map_err(wrong)
 }
 
 fn belongs(word: &str) -> Failure {
@@ -381,6 +452,26 @@ mod tests {
     }
 
     #[test]
+    fn bridges_and_virtual_networks() {
+        assert_eq!(
+            read("create addm shmif0 deletem virt0 flush maxaddr 10 timeout 20 up"),
+            Ok(vec![
+                Action::Create,
+                Action::Member("shmif0".into(), true),
+                Action::Member("virt0".into(), false),
+                Action::Flush,
+                Action::MaxAddresses(10),
+                Action::Timeout(20),
+                Action::Up(true),
+            ])
+        );
+        let seven = vec![Action::Vlan(Some((7, "shmif0".into())))];
+        assert_eq!(read("vlan 7 vlanif shmif0").as_ref(), Ok(&seven));
+        assert_eq!(read("vlanif shmif0 vlan 7").as_ref(), Ok(&seven));
+        assert_eq!(read("-vlanif"), Ok(vec![Action::Vlan(None)]));
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         for (line, says) in [
             ("crate", "did you mean create?"),
@@ -394,6 +485,11 @@ mod tests {
             ("1.2.3.4 netmask 0xff00ff00", "no mask"),
             ("alias", "alias belongs behind"),
             ("mtu big", "not a number"),
+            ("addm", "addm needs INTERFACE"),
+            ("timeout x", "not a number of seconds"),
+            ("vlan 4095 vlanif shmif0", "not 1 to 4094"),
+            ("vlan 7", "belong together"),
+            ("vlanif shmif0 up", "belong together"),
             ("frobnicate", "means nothing"),
             ("dealy 20ms", "did you mean delay?"),
             ("delay", "delay needs TIME"),

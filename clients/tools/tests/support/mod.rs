@@ -17,7 +17,7 @@ use sysproxy_linux::{Bell, Server, Stopped};
 use tempfile::TempDir;
 use transport::{Listen, Listener, Url};
 
-base::kernel!(ROUTER = [net, netinet, shmif, sysproxy]);
+base::kernel!(ROUTER = [net, netinet, shmif, bridge, vlan, dhcp, sysproxy]);
 
 /// Kernels and their servers, on a host of their own.
 pub struct Network {

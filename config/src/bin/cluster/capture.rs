@@ -19,8 +19,8 @@ use std::time::{Duration, SystemTime};
 
 use base::{Cx, Errno, KArc, Lwp};
 use config::topology::Topology;
+use net::ifnet::Ifnet;
 use net::ifnet::tap::{self, Tap};
-use net::ifnet::{IfFlags, Ifnet};
 use net::pcap::{LinkType, file_header, record_header};
 
 /// The longest frame that is kept whole.
@@ -115,8 +115,7 @@ impl Captures {
     ) -> Result<(), Errno> {
         for (file, place) in self.places.iter().enumerate() {
             if *place == (node, unit) {
-                ifp.change_flags(IfFlags::PROMISC, IfFlags::empty());
-                ifp.driver().flags_changed(l, ifp);
+                net::ifnet::promiscuous(l, ifp, true);
                 let sender = self.sender.clone();
                 let tap: KArc<dyn Tap> = base::vm::kmem::arc(l, Copier { file, sender })?;
                 tap::add(l, ifp, tap)?;

@@ -24,6 +24,7 @@ pub const ALL_SERVER: &str = "rump_allserver";
     after_help = "\
 Examples:
   rump_server -l netinet -l shmif unix://router      a router; clients: RUMP_SERVER=unix://router
+  rump_server -l netinet -l virtif unix://www        on this machine's network, over its tap0
   rump_allserver -c 2 -r 64M unix:///tmp/all         every component, two CPUs, 64 MiB
   rump_server -s -l netinet tcp://127.0.0.1:5000     in the foreground, for this machine's users
   rump_server -l netinet 'tcp://0:5000?key=secret'   for whoever has the key; encrypted"

@@ -44,6 +44,8 @@ fn plain(word: &str) -> Option<&str> {
         // librump and librumpuser are the base and the host; the factions have their own names.
         None if original.is_empty() || original == "user" => None,
         None => Some(original),
+        // The book has both names; there was but one library.
+        Some((_, "virt")) => Some("virtif"),
         // librumpnet_net is the part of the faction that every stack has.
         Some((_, component)) => Some(component),
     }
@@ -75,8 +77,14 @@ mod tests {
         let book = chosen("rumpnet rumpnet_net rumpnet_netinet rumpnet_shmif").unwrap();
         assert_eq!(book, ["net", "netinet", "shmif", "sysproxy"]);
         assert_eq!(chosen("rump rumpuser").unwrap(), ["sysproxy"]);
+        let joined = chosen("rumpnet_bridge rumpnet_vlan").unwrap();
+        assert_eq!(joined, ["net", "bridge", "vlan", "sysproxy"]);
+        assert_eq!(chosen("dhcp").unwrap(), ["net", "netinet", "dhcp", "sysproxy"]);
+        for virtif in ["rumpnet_virtif", "rumpnet_virt", "virtif"] {
+            assert_eq!(chosen(virtif).unwrap(), ["net", "virtif", "sysproxy"]);
+        }
         assert_eq!(chosen("netinet").unwrap(), ["net", "netinet", "sysproxy"]);
-        assert_eq!(choose(&[], true, crate::ALL.components).unwrap().len(), 4);
+        assert_eq!(choose(&[], true, crate::ALL.components).unwrap().len(), 8);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use sysproxy_linux::daemon::{self, Daemon};
 
 use arguments::Arguments;
 
-base::kernel!(ALL = [net, netinet, shmif, sysproxy]);
+base::kernel!(ALL = [net, netinet, shmif, virtif, bridge, vlan, dhcp, sysproxy]);
 
 fn main() -> ExitCode {
     let program = arguments::program();
@@ -47,7 +47,10 @@ fn main() -> ExitCode {
         allow_unauthenticated_anywhere: arguments.allow_unauthenticated_anywhere,
     };
     daemon::serve(&daemon, |bell| {
-        let host = Linux::builder().io("shmif", shmif_linux::files()).build();
+        let host = Linux::builder()
+            .io("shmif", shmif_linux::files())
+            .io("virtif", virtif_linux::taps())
+            .build();
         let options = Options {
             name: &name,
             ncpu: arguments.ncpu,

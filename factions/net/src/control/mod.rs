@@ -14,6 +14,8 @@ mod route;
 
 use base::{Errno, Lwp};
 
+use crate::ifnet::config;
+
 use request as r;
 
 /// Request numbers: NetBSD's letters and numbers, Linux's encoding, sizes of our layouts.
@@ -29,9 +31,9 @@ pub mod request {
     pub const SIOCGLINKSTR: u32 = read_write(b'i', 135, size_of::<LinkstrReq>());
     pub const SIOCSLINKSTR: u32 = write(b'i', 136, size_of::<LinkstrReq>());
     /// Ours: the character of the link.
-    pub const SIOCGLINK: u32 = read_write(b'i', 200, size_of::<LinkReq>());
+    pub const SIOCGLINK: u32 = read_write(b'i', 190, size_of::<LinkReq>());
     /// Ours: changes it.
-    pub const SIOCSLINK: u32 = write(b'i', 201, size_of::<LinkReq>());
+    pub const SIOCSLINK: u32 = write(b'i', 191, size_of::<LinkReq>());
     pub const SIOCDIFADDR: u32 = write(b'i', 25, size_of::<AddrReq>());
     pub const SIOCAIFADDR: u32 = write(b'i', 26, size_of::<AliasReq>());
     /// Ours: as SIOCAIFADDR, in the place of the first address.
@@ -42,6 +44,14 @@ pub mod request {
     pub const SIOCGETRT: u32 = read_write(b'r', 12, size_of::<RouteReq>());
     /// Ours: deletes all routes that users made; says how many.
     pub const SIOCFLUSHRT: u32 = read(b'r', 13, size_of::<u32>());
+
+    /// Whether it is about one interface, and for its driver: such memory begins with a name.
+    pub(crate) fn is_driver_s(number: u32) -> bool {
+        number >> 8 & 0xff == u32::from(b'i') && number & 0xff >= DRIVERS
+    }
+
+    /// The first number (of letter `i`) of those that drivers have.
+    pub const DRIVERS: u32 = 192;
 }
 
 type Change = fn(l: &mut Lwp<'_>, data: &mut [u8]) -> Result<(), Errno>;
@@ -62,10 +72,22 @@ pub(crate) fn ioctl(l: &mut Lwp<'_>, number: u32, data: &mut [u8]) -> Result<boo
         r::SIOCADDRT => route::add,
         r::SIOCDELRT => route::delete,
         r::SIOCFLUSHRT => route::flush,
+        n if r::is_driver_s(n) => {
+            return own(l, number, data).map(|()| true);
+        }
         _ => return Ok(false),
     };
     if !l.proc().is_root(l) {
         return Err(Errno::NotPermitted);
     }
     change(l, data).map(|()| true)
+}
+
+/// A request that a driver of interfaces answers; all of them are changes.
+fn own(l: &mut Lwp<'_>, number: u32, data: &mut [u8]) -> Result<(), Errno> {
+    if !l.proc().is_root(l) {
+        return Err(Errno::NotPermitted);
+    }
+    let name = data.first_chunk().map(|name| layout::Name(*name)).ok_or(Errno::Invalid)?;
+    config::request(l, name.text()?, number, data)
 }

@@ -9,7 +9,7 @@ use alloc::string::String;
 
 use base::{Cx, KArc, Lwp};
 
-use super::{IfAddr, IfError, IfFlags, Ifnet, cloner};
+use super::{IfAddr, IfError, IfFlags, Ifnet, cloner, upper};
 use crate::component::NET;
 use crate::domain::{self, DOMAINS};
 use crate::link::{self, Character, Status};
@@ -49,6 +49,9 @@ pub fn destroy(l: &mut Lwp<'_>, name: &str) -> Result<(), IfError> {
 /// Takes an interface out of the kernel.
 pub(crate) fn take_down(l: &mut Lwp<'_>, ifp: &KArc<Ifnet>) {
     ifp.change_flags(IfFlags::empty(), IfFlags::UP | IfFlags::RUNNING);
+    for upper in upper::all(l, ifp) {
+        upper.gone(l, ifp);
+    }
     ifp.driver().detach(l, ifp);
     loop {
         let addr = ifp.addrs(l).first().copied();
@@ -68,11 +71,18 @@ pub fn set_linkstr(l: &mut Lwp<'_>, name: &str, linkstr: &str) -> Result<(), IfE
     one_at_a_time(l, |l| {
         let ifp = find(l, name)?;
         ifp.driver().set_linkstr(l, &ifp, linkstr)?;
-        if !linkstr.is_empty() && ifp.flags().contains(IfFlags::UP) {
-            tell_neighbours(l, &ifp);
-        }
+        link_changed(l, &ifp);
         Ok(())
     })
+}
+
+/// The interface has another link, or another address on it: what was learnt of neighbours is
+/// forgotten, and they are told who is here. For drivers, while nobody else changes interfaces.
+pub fn link_changed(l: &mut Lwp<'_>, ifp: &KArc<Ifnet>) {
+    domain::of(l).for_each(|d| (d.interface_down)(l, ifp));
+    if ifp.flags().contains(IfFlags::UP) {
+        tell_neighbours(l, ifp);
+    }
 }
 
 /// What an interface is connected to; empty if it is not.
@@ -130,7 +140,14 @@ pub fn set_mtu(l: &mut Lwp<'_>, name: &str, mtu: u32) -> Result<(), IfError> {
         if !(MIN_MTU..=ifp.driver().max_mtu()).contains(&mtu) {
             return Err(IfError::Invalid);
         }
+        ifp.driver().check_mtu(l, mtu)?;
+        for upper in upper::all(l, &ifp) {
+            upper.check_mtu(l, &ifp, mtu)?;
+        }
         ifp.set_mtu(mtu);
+        for upper in upper::all(l, &ifp) {
+            upper.mtu_changed(l, &ifp);
+        }
         Ok(())
     })
 }
@@ -154,6 +171,28 @@ pub fn set_character(
 /// What the interface's link does, and did.
 pub fn link(cx: &Cx<'_>, ifp: &Ifnet) -> Status {
     link::status(cx, ifp)
+}
+
+/// Hands a request that is its driver's own to the interface `name`.
+pub fn request(
+    l: &mut Lwp<'_>,
+    name: &str,
+    number: u32,
+    data: &mut [u8],
+) -> Result<(), base::Errno> {
+    let net = l.get(&NET);
+    net.config.with(l, |l, ()| {
+        let ifp = find(l, name).map_err(|_| base::Errno::NotSuchDevice)?;
+        ifp.driver().request(l, &ifp, number, data)
+    })?
+}
+
+/// Does something to interfaces while nobody else changes them.
+pub fn exclusively<R>(
+    l: &mut Lwp<'_>,
+    change: impl FnOnce(&mut Lwp<'_>) -> Result<R, IfError>,
+) -> Result<R, IfError> {
+    one_at_a_time(l, change)
 }
 
 /// Adds an address, and brings the interface up. The network that it belongs to can then be

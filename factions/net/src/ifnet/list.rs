@@ -2,7 +2,7 @@
 //!
 //! Locking: `Rank::Ifnets`, not held while anything of an interface runs.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use base::lock::{IntrMutex, Rank};
 use base::vm::kmem;
@@ -97,11 +97,14 @@ pub(crate) fn attach(
             tapped: AtomicBool::new(false),
             unfinished_max: AtomicU32::new(0),
             shaped: AtomicBool::new(false),
+            standing: AtomicU8::new(0),
+            promiscuous: AtomicU32::new(0),
             gone: AtomicBool::new(false),
             counters: IfCounters::default(),
             addrs: IntrMutex::new(cx, Rank::Ifaddrs, KVec::new(cx)),
             taps: IntrMutex::new(cx, Rank::Tap, KVec::new(cx)),
             link: IntrMutex::new(cx, Rank::Link, None),
+            uppers: IntrMutex::new(cx, Rank::Tap, [None, None, None]),
         },
     )?;
     list.names.insert(place, ifp.clone())?;

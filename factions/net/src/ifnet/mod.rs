@@ -3,6 +3,7 @@
 //! * [`Ifnet`]: one interface: name, flags, addresses, counters, and a driver ([`IfDriver`]).
 //! * [`cloner`]: kinds of interface that can be created by name.  * [`config`]: ifconfig.
 //! * [`tap`] is for captures.  * [`crate::link`] may lie between an interface and its driver.
+//! * [`upper`]: who stands on an interface.
 //!
 //! A driver calls [`crate::ethernet::input`] with what arrives; the layer above calls
 //! [`transmit`] with whole frames.
@@ -15,10 +16,11 @@ pub mod cloner;
 pub mod config;
 mod list;
 pub mod tap;
+pub mod upper;
 
 use core::fmt;
 use core::net::IpAddr;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use base::evcnt::Counter;
 use base::lock::IntrMutex;
@@ -28,6 +30,7 @@ use bitflags::bitflags;
 pub use list::Ifnets;
 pub(crate) use list::attach;
 use tap::Tap;
+use upper::Upper;
 
 use crate::link::{self, Port};
 use crate::mbuf::Packet;
@@ -88,6 +91,8 @@ pub enum IfError {
     NoPath,
     /// The linkstr's file may not be read and written.
     Denied,
+    /// The host does not let this process have the linkstr's device.
+    NotPermitted,
     /// The linkstr's file is something else, or of another version.
     NotALink,
     /// The link has no place for another member.
@@ -115,6 +120,9 @@ impl fmt::Display for IfError {
             Self::NotSupported => "the interface cannot do that",
             Self::NoPath => "the linkstr's directory does not exist; make it first",
             Self::Denied => "the linkstr's file may not be read and written; see its permissions",
+            Self::NotPermitted => {
+                "the host does not permit the linkstr's device; the kernel's messages say more"
+            }
             Self::NotALink => {
                 "the linkstr's file is not a bus of this version; remove it or take another name"
             }
@@ -153,6 +161,7 @@ impl From<IfError> for Errno {
             IfError::NotSupported => Errno::NotSupported,
             IfError::NoPath => Errno::NoEntry,
             IfError::Denied => Errno::AccessDenied,
+            IfError::NotPermitted => Errno::NotPermitted,
             IfError::NotALink => Errno::Invalid,
             IfError::LinkFull => Errno::Busy,
             IfError::NoSpace => Errno::NoSpace,
@@ -197,6 +206,28 @@ pub trait IfDriver: Send + Sync {
 
     /// The interface is being destroyed: no interrupt of it runs after this.
     fn detach(&self, l: &mut Lwp<'_>, ifp: &KArc<Ifnet>) {}
+
+    /// Answers a request that is the driver's own: its number, and memory that begins with the
+    /// interface's name.
+    fn request(
+        &self,
+        l: &mut Lwp<'_>,
+        ifp: &KArc<Ifnet>,
+        number: u32,
+        data: &mut [u8],
+    ) -> Result<(), Errno> {
+        Err(Errno::NotTerminal)
+    }
+
+    /// The interface whose link this one shares, if its frames travel inside of that one's.
+    fn parent(&self, cx: &Cx<'_>) -> Option<KArc<Ifnet>> {
+        None
+    }
+
+    /// Whether the interface may have this MTU now, which is one that the driver can send.
+    fn check_mtu(&self, cx: &Cx<'_>, mtu: u32) -> Result<(), IfError> {
+        Ok(())
+    }
 
     /// The largest MTU that the driver can send.
     fn max_mtu(&self) -> u32 {
@@ -248,6 +279,10 @@ pub struct Ifnet {
     unfinished_max: AtomicU32,
     /// Whether there is a link with character; beside `tapped`, which is looked at anyway.
     pub(crate) shaped: AtomicBool,
+    /// A bit for each place that somebody stands on.
+    standing: AtomicU8,
+    /// How many want all frames.
+    promiscuous: AtomicU32,
     gone: AtomicBool,
     /// What it did.
     pub counters: IfCounters,
@@ -255,6 +290,7 @@ pub struct Ifnet {
     addrs: IntrMutex<KVec<IfAddr>>,
     taps: IntrMutex<KVec<KArc<dyn Tap>>>,
     pub(crate) link: IntrMutex<Option<KBox<Port>>>,
+    uppers: IntrMutex<[Option<KArc<dyn Upper>>; upper::PLACES]>,
 }
 
 /// An interface's name.
@@ -330,7 +366,8 @@ impl Ifnet {
         self.mtu.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn set_mtu(&self, mtu: u32) {
+    /// Sets it. For drivers; users go through [`config`].
+    pub fn set_mtu(&self, mtu: u32) {
         self.mtu.store(mtu, Ordering::Relaxed);
     }
 
@@ -363,6 +400,12 @@ impl Ifnet {
         self.gone.load(Ordering::Relaxed)
     }
 
+    /// Whether anybody stands on it ([`upper`]).
+    #[inline]
+    pub(crate) fn is_stood_on(&self) -> bool {
+        self.standing.load(Ordering::Relaxed) != 0
+    }
+
     /// The addresses.
     pub fn addrs<'a>(&'a self, cx: &'a Cx<'_>) -> base::lock::IntrGuard<'a, KVec<IfAddr>> {
         self.addrs.lock(cx)
@@ -382,6 +425,22 @@ impl Ifnet {
             tap.packet(cx, self, frame);
         }
     }
+}
+
+/// One more (or one less) who wants all frames on the link of `ifp`, those for others, too.
+#[doc(alias = "ifpromisc")]
+pub fn promiscuous(cx: &Cx<'_>, ifp: &KArc<Ifnet>, on: bool) {
+    let before = match on {
+        true => ifp.promiscuous.fetch_add(1, Ordering::Relaxed),
+        false => ifp.promiscuous.fetch_sub(1, Ordering::Relaxed),
+    };
+    let (set, clear) = match (on, before) {
+        (true, 0) => (IfFlags::PROMISC, IfFlags::empty()),
+        (false, 1) => (IfFlags::empty(), IfFlags::PROMISC),
+        _ => return,
+    };
+    ifp.change_flags(set, clear);
+    ifp.driver.flags_changed(cx, ifp);
 }
 
 /// Sends a frame on `ifp`, link header included, and counts it.
