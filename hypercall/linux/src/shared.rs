@@ -162,10 +162,14 @@ impl Shared {
             lane.count();
             let again = visit(guest, |guest| guest.interrupt());
             lane.wake_deferred();
-            let carried = if again.is_some() { Carried::Again } else { Carried::Done };
-            if again.is_some() {
-                self.raise(again);
-            }
+            let carried = match again {
+                None => Carried::Done,
+                Some(guest) => {
+                    // Behind the others; to call a worker for it costs more than a visit.
+                    lane.push(guest);
+                    Carried::Again
+                }
+            };
             if !lane.is_empty() && enough(carried) == Enough::Yes {
                 self.hand_over(lane);
                 break;

@@ -195,7 +195,8 @@ fn again_means_behind_the_others() {
     });
     host.raise_local(greedy.clone());
     host.carry(&proof());
-    assert_eq!(mine.load(Ordering::SeqCst), 1);
+    // Not for longer than a thread carries: a worker has the rest.
+    assert!((1..=64).contains(&mine.load(Ordering::SeqCst)));
     let polite = Fake::new();
     host.raise(polite.clone());
     eventually("the polite one gets its turn", || polite.visits() == 1);
