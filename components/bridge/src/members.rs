@@ -8,6 +8,7 @@
 use base::lock::{IntrMutex, Rank};
 use base::{Cx, KArc, KVec};
 use net::MacAddr;
+use net::ethernet::wire::{HEADER_LEN, TAG_LEN};
 use net::ifnet::{self, IfFlags, Ifnet};
 use net::mbuf::Packet;
 
@@ -126,8 +127,24 @@ fn is_up(member: &Ifnet) -> bool {
     member.flags().contains(IfFlags::UP)
 }
 
+/// Headers of a segment, at the least.
+const IP_AND_TCP: usize = 40;
+
+/// Whether the frame, or one that it will be cut into, is longer than the member's link carries: members
+/// have one MTU, but who else is on their links may have another.
+fn is_too_long(member: &Ifnet, frame: &Packet) -> bool {
+    let mtu = member.mtu() as usize;
+    match usize::from(frame.gso_size()) {
+        0 => frame.len() > mtu + HEADER_LEN + TAG_LEN,
+        data => data + IP_AND_TCP > mtu,
+    }
+}
+
 /// What cannot be sent is lost, as on any Ethernet; the member counts it.
 fn transmit(cx: &Cx<'_>, member: &KArc<Ifnet>, frame: Packet) {
+    if is_too_long(member, &frame) {
+        return member.counters.oerrors.inc(cx);
+    }
     if is_up(member) {
         let _ = ifnet::transmit(cx, member, frame);
     }

@@ -11,7 +11,7 @@ use base::lock::{IntrMutex, Rank};
 use base::vm::kmem;
 use base::{Cx, KArc, KBox, Lwp};
 use net::MacAddr;
-use net::ethernet::wire::{HEADER_LEN, MTU};
+use net::ethernet::wire::{HEADER_LEN, MTU, TAG_LEN};
 use net::ifnet::cloner::Recipe;
 use net::ifnet::{IfDriver, IfError, IfFlags, IfKind, Ifnet};
 use net::mbuf::Packet;
@@ -88,7 +88,11 @@ impl Virt {
 
 impl IfDriver for Virt {
     #[inline]
-    fn transmit(&self, cx: &Cx<'_>, _: &KArc<Ifnet>, frame: Packet) -> Result<(), IfError> {
+    fn transmit(&self, cx: &Cx<'_>, ifp: &KArc<Ifnet>, frame: Packet) -> Result<(), IfError> {
+        // A bridge may pass on what others have sent.
+        if frame.len() > ifp.mtu() as usize + HEADER_LEN + TAG_LEN {
+            return Err(IfError::Invalid);
+        }
         match &*self.link.lock(cx) {
             Some(link) => link.send(frame),
             None => Err(IfError::NotConnected),

@@ -95,7 +95,7 @@ impl Parking for Linux {
         if word.load(Ordering::Acquire) != expected {
             return Wakeup::Woken;
         }
-        if spin::until_changed(word, expected) {
+        if spin::until_changed(word, expected, deadline) {
             word.load(Ordering::Acquire);
             return Wakeup::Woken;
         }

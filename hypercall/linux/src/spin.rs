@@ -75,12 +75,15 @@ thread_local! {
     static PATIENCE: Cell<Patience> = const { Cell::new(Patience::NEW) };
 }
 
-/// Spins for a moment, if that has paid lately; whether the word has changed from `old`.
-pub fn until_changed(word: &AtomicU32, old: u32) -> bool {
+/// Spins for a moment, if that has paid lately, and not beyond the deadline; whether the word has
+/// changed from `old`.
+pub fn until_changed(word: &AtomicU32, old: u32, deadline: Option<Instant>) -> bool {
     let mut patience = PATIENCE.get();
     let nanos = patience.next();
     let changed = nanos > 0 && {
         let start = now();
+        let left = deadline.map_or(u64::MAX, |d| d.nanos().saturating_sub(start.nanos()));
+        let nanos = nanos.min(u32::try_from(left).unwrap_or(u32::MAX));
         let (changed, took) = spin(word, old, start, nanos);
         if changed {
             patience.paid(took)
@@ -176,7 +179,8 @@ mod tests {
     #[test]
     fn a_change_is_seen() {
         let word = AtomicU32::new(1);
-        assert!(until_changed(&word, 0));
+        assert!(until_changed(&word, 0, None));
+        assert!(!until_changed(&word, 1, Some(Instant::default())));
         assert!(!spin(&word, 1, now(), 2_000).0);
     }
 }

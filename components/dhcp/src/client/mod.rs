@@ -185,6 +185,9 @@ impl Client {
 
     /// The interface would not take the address: later, again from the beginning.
     pub fn refused(&mut self, now: Instant) {
+        if self.state == State::Stopped {
+            return;
+        }
         self.lease = None;
         (self.state, self.deadline) = (State::Init, Some(now + PAUSE));
     }

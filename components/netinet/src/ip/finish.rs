@@ -27,7 +27,11 @@ pub(crate) fn finish(
     let gso_size = usize::from(packet.gso_size());
     let header = ip_header(&mut packet, at).ok_or(IfError::Invalid)?;
     let payload_at = at + header.header_len();
-    if header.protocol == protocol::TCP && gso_size > 0 {
+    if gso_size > 0 {
+        if header.protocol != protocol::TCP {
+            // Nobody of ours leaves that; it would be longer than `longest` says.
+            return Err(IfError::Invalid);
+        }
         let header_len = tcp_header_len(&mut packet, payload_at).ok_or(IfError::Invalid)?;
         let data_at = payload_at + header_len;
         if packet.len().saturating_sub(data_at) > gso_size {
@@ -50,6 +54,9 @@ fn longest_segment(packet: &Packet) -> usize {
     let head = packet.head();
     let front = Ipv4Header::read_from_prefix(head).ok().and_then(|(header, _)| {
         let ip = header.header_len();
+        if header.protocol != protocol::TCP {
+            return None;
+        }
         let offset = head.get(ip + 12)?;
         Some(ip + usize::from(offset >> 4) * 4)
     });
@@ -65,13 +72,20 @@ pub(crate) fn finish_bare(cx: &Cx<'_>, packet: Packet, emit: Emit<'_>) -> Result
 fn ip_header(packet: &mut Packet, at: usize) -> Option<Ipv4Header> {
     let head = packet.pullup(at + MIN_HEADER_LEN)?;
     let (header, _) = Ipv4Header::read_from_prefix(head.get(at..)?).ok()?;
+    // What a bridge passes on nobody has looked at.
+    if header.version() != 4 || header.header_len() < MIN_HEADER_LEN {
+        return None;
+    }
     packet.pullup(at + header.header_len())?;
     Some(header)
 }
 
 fn tcp_header_len(packet: &mut Packet, at: usize) -> Option<usize> {
     let len = usize::from(packet.pullup(at + tcp::HEADER_LEN)?.get(at + 12)? >> 4) * 4;
-    packet.pullup(at + len.max(tcp::HEADER_LEN))?;
+    if len < tcp::HEADER_LEN {
+        return None;
+    }
+    packet.pullup(at + len)?;
     Some(len)
 }
 
@@ -276,6 +290,27 @@ mod tests {
             assert!(is_right(&done[0], 14));
             assert_eq!((done.len(), done[0].gso_size()), (1, 0));
         });
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nonsense_is_refused_or_cut_to_what_fits(
+            mut bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400),
+            looks_right in proptest::bool::ANY,
+            gso_size in 64_u16..300,
+        ) {
+            if looks_right && bytes.len() > 40 {
+                (bytes[0], bytes[9]) = (0x40 | bytes[0] & 15, 6);
+            }
+            with_kernel(|cx| {
+                let mut packet = Packet::from_slice(cx, &bytes).unwrap();
+                packet.leave_unfinished(gso_size);
+                let most = longest(&packet);
+                if let Ok(packets) = finished(cx, packet, 0) {
+                    assert!(packets.iter().all(|p| p.len() <= most && p.unfinished().is_empty()));
+                }
+            });
+        }
     }
 
     #[test]

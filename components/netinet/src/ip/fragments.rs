@@ -6,6 +6,7 @@
 
 use base::{Charge, Cx};
 use net::Packet;
+use net::mbuf::Flags;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::reass::{Fragment, Key, Limits, Outcome, Reassembly};
@@ -79,7 +80,10 @@ pub(super) fn input(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header) -> Option<
         Outcome::Complete(datagram) => {
             let mut pieces = datagram.pieces.into_iter();
             let mut whole = pieces.next()?;
+            let mut flags = whole.flags() - Flags::CSUM_BLANK;
             for mut piece in pieces {
+                // One bit that was turned over spoils the whole.
+                flags |= piece.flags() & Flags::SPOILT;
                 let (h, _) = Ipv4Header::read_from_prefix(piece.head()).ok()?;
                 piece.pull(h.header_len());
                 if whole.join(piece).is_err() {
@@ -88,6 +92,7 @@ pub(super) fn input(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header) -> Option<
                 }
             }
             inet.ip.reassembled.inc(cx);
+            whole.set_flags(flags);
             become_whole(&mut whole)?;
             Some(whole)
         }

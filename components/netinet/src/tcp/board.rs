@@ -18,6 +18,9 @@ use base::{Account, KDeque};
 use super::options::Block;
 use super::seq::Seq;
 
+/// The most segments on their way: 4 MiB of usual ones take 3000.
+const MOST: usize = 8192;
+
 /// A segment on its way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sent {
@@ -195,7 +198,7 @@ impl Board {
     /// Cuts a segment in two, if it is longer than that and there is a point in it.
     fn cut_unless_sacked(&mut self, at: usize, len: u32) -> bool {
         let worth = self.queue.get(at).is_some_and(|s| !s.sacked && s.len() > len);
-        worth && self.cut(at, len)
+        worth && !self.is_full() && self.cut(at, len)
     }
 
     /// Sees to it that the first segment is one packet, if there is memory for that.
@@ -203,6 +206,17 @@ impl Board {
         if let Some(unit) = self.queue.front().map(|s| s.unit) {
             self.cut(0, unit.into());
         }
+    }
+
+    /// Whether one packet is on its way.
+    pub fn is_one_packet(&self) -> bool {
+        self.len() == 1 && self.front().is_some_and(|s| s.len() <= u32::from(s.unit))
+    }
+
+    /// Whether there is no place for more. A peer that takes tiny segments only, and reports every
+    /// other one, would else make each acknowledgment long work (compare CVE-2019-11478).
+    pub fn is_full(&self) -> bool {
+        self.queue.len() >= MOST
     }
 
     /// Packets on their way.
@@ -256,6 +270,29 @@ impl Board {
         }
         if let Some(first) = self.queue.get_mut(at) {
             first.end = middle;
+        }
+        true
+    }
+
+    /// Cuts the segment at a place so that it can go out again as one packet of at most `room` bytes. What
+    /// is left keeps the borders of its packets, which the peer may report.
+    pub fn cut_packet(&mut self, at: usize, room: u32) -> bool {
+        let Some(unit) = self.queue.get(at).map(|s| u32::from(s.unit)) else { return true };
+        if !self.cut(at, unit) {
+            return false;
+        }
+        let len = self.queue.get(at).map_or(0, Sent::len);
+        if len <= room {
+            return true;
+        }
+        if !self.cut(at, room) {
+            return false;
+        }
+        // The way has become narrower: this packet is two now.
+        for (at, len) in [(at, room), (at + 1, len - room)] {
+            if let Some(s) = self.queue.get_mut(at) {
+                s.unit = u16::try_from(len).unwrap_or(u16::MAX).max(1);
+            }
         }
         true
     }
@@ -341,6 +378,19 @@ mod tests {
         assert_eq!(seen.get(2..), Some(&[(80, 95), (95, 100)][..]));
         board.check(Seq(0), Seq(100));
         assert_eq!(board.packets(), 2 + 2 + 3 + 1 + 2 + 1);
+    }
+
+    #[test]
+    fn what_goes_out_again_leaves_the_borders_of_the_rest() {
+        let mut board = Board::new(&Account::standalone());
+        assert!(board.sent(Seq(0), Seq(45), 10, 1));
+        assert!(board.cut_packet(0, 12) && board.cut_packet(1, 7));
+        let borders: Vec<_> = board.iter().map(|s| (s.seq.0, s.end.0, s.unit)).collect();
+        assert_eq!(borders, [(0, 10, 10), (10, 17, 7), (17, 20, 3), (20, 45, 10)]);
+        let mut seen = Vec::new();
+        board.sack((Seq(30), Seq(40)), &mut |s| seen.push((s.seq.0, s.end.0)));
+        assert_eq!(seen, [(30, 40)]);
+        board.check(Seq(0), Seq(45));
     }
 
     #[test]

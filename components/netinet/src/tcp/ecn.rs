@@ -74,10 +74,12 @@ impl<P: Payload> Tcb<P> {
 
     /// An acknowledgment has come while `flight` bytes were on their way (§6.1.2).
     pub(super) fn hear_of_marks(&mut self, seg: &Segment, flight: u32, now: u64) {
+        // Numbers come round: what is over is forgotten.
+        self.ecn.until = self.ecn.until.filter(|until| self.snd.una.lt(*until));
         if !self.ecn.on || !seg.has(Control::ECE) || flight == 0 {
             return;
         }
-        if self.ecn.until.is_some_and(|until| self.snd.una.lt(until)) {
+        if self.ecn.until.is_some() {
             return;
         }
         self.ecn.until = Some(self.snd.nxt);
@@ -86,6 +88,11 @@ impl<P: Payload> Tcb<P> {
         if self.mode == Mode::Open {
             self.cc.lost(flight, now);
         }
+    }
+
+    /// Whether an acknowledgment tells of a mark: the window does not grow by it.
+    pub(super) fn tells_of_marks(&self, seg: &Segment) -> bool {
+        self.ecn.on && seg.has(Control::ECE)
     }
 
     /// What every segment says.

@@ -19,6 +19,10 @@ use super::{Payload, Tcb};
 const AGAIN: u64 = 200 * MS;
 /// What part of a window goes out as one segment (Linux: tcp_tso_win_divisor).
 const GSO_WINDOW_PART: u32 = 3;
+/// Segments with less data go one by one; and so many are one at most: what they cost who cuts them
+/// is bounded, whatever the peer takes.
+const GSO_LEAST: u32 = 64;
+const GSO_PACKETS: u32 = 64;
 
 impl<P: Payload> Tcb<P> {
     /// The next segment to send now; its data begins at its number in the owner's buffer. One that is
@@ -80,9 +84,15 @@ impl<P: Payload> Tcb<P> {
         let options = if is_syn { self.syn_options(now) } else { self.options(now) };
         let room = self.room_beside(&options);
         let len = first.len();
-        // A probe repeats the last part.
-        let cut = if probes { len - len.min((len.max(1) - 1) % room + 1) } else { room };
-        if !is_syn && cut > 0 && !self.board.cut(at, cut) {
+        let done = if !probes {
+            self.board.cut_packet(at, room)
+        } else {
+            // The last packet of it, cut until it fits.
+            let unit = u32::from(first.unit).min(room);
+            let before = len - len.min((len.max(1) - 1) % unit + 1);
+            before == 0 || self.board.cut(at, before)
+        };
+        if !is_syn && !done {
             self.timers.start(Timer::Persist, now + AGAIN);
             return None;
         }
@@ -115,6 +125,9 @@ impl<P: Payload> Tcb<P> {
             return self.first(now);
         }
         if !self.state.sends() {
+            return None;
+        }
+        if self.board.is_full() {
             return None;
         }
         let unsent = self.snd.end.after(self.snd.nxt);
@@ -178,7 +191,7 @@ impl<P: Payload> Tcb<P> {
     /// millisecond at the present rate, and a fraction of the window, so that acknowledgments come
     /// while there is more to send.
     fn burst(&self, len: u32, unsent: u32, most: u32) -> u32 {
-        if len <= most || self.snd.urgent.is_some() {
+        if len <= most || self.snd.urgent.is_some() || most < GSO_LEAST {
             return len.min(most);
         }
         let (pipe, window) = (self.pipe(), self.cc.window());
@@ -186,7 +199,7 @@ impl<P: Payload> Tcb<P> {
         let a_while = u64::from(window) * MS / rtt;
         let fraction = window.min(self.snd.window) / GSO_WINDOW_PART;
         let burst = fraction.min(u32::try_from(a_while).unwrap_or(u32::MAX)).max(2 * most);
-        let burst = burst.min(self.snd.gso_max.into()).max(most);
+        let burst = burst.min(self.snd.gso_max.into()).min(GSO_PACKETS * most).max(most);
         let may_go = window.saturating_sub(pipe).max(most);
         let len = len.min(burst).min(may_go);
         let odd = len % most;

@@ -96,7 +96,8 @@ impl<P: Payload> Tcb<P> {
             self.count_duplicates(is_duplicate, moved, now);
         }
         // RFC 5681 §3.1, RFC 9438 §4.2: a window that was not used up says nothing.
-        if news.bytes > 0 && !repairing && self.mode_grows() && self.was_limited(flight) {
+        let grows = !repairing && self.mode_grows() && !self.tells_of_marks(seg);
+        if news.bytes > 0 && grows && self.was_limited(flight) {
             let rtt = self.rtt.smoothed().unwrap_or(0);
             self.cc.acknowledged(&Ack { bytes: news.bytes, rtt, now });
         }
@@ -295,7 +296,7 @@ impl<P: Payload> Tcb<P> {
         if !may {
             return;
         }
-        let single = if self.board.len() == 1 { DELAYED_ACK_MAX } else { 0 };
+        let single = if self.board.is_one_packet() { DELAYED_ACK_MAX } else { 0 };
         let wait = self.rtt.smoothed().map_or(SECOND, |rtt| 2 * rtt + single).max(PROBE_MIN);
         // Not where the retransmission timer would be first.
         if self.timers.at(Timer::Retransmit).is_some_and(|due| now + wait < due) {

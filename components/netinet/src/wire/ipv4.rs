@@ -153,6 +153,11 @@ impl Ipv4Header {
         Ipv4Addr::from_bits(self.dst.get())
     }
 
+    /// The version of the protocol, as it claims.
+    pub fn version(&self) -> u8 {
+        self.version_ihl >> 4
+    }
+
     /// Length of the header with options, as it claims.
     pub fn header_len(&self) -> usize {
         usize::from(self.version_ihl & 0x0f) * 4
