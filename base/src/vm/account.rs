@@ -107,8 +107,11 @@ impl Account {
             Asks::Host(host) if host.faults().is_some_and(|f| !f.grant(bytes)) => Err(NoMemory),
             Asks::Host(_) => self.add(bytes),
             Asks::Whole(whole, _) => {
-                whole.take(bytes)?;
-                self.add(bytes).inspect_err(|_| whole.give_back(bytes))
+                // The part first: what it refuses is never, not even for a moment, the whole's.
+                self.add(bytes)?;
+                whole.take(bytes).inspect_err(|_| {
+                    self.used.fetch_sub(bytes as u64, Ordering::Relaxed);
+                })
             }
         }
     }

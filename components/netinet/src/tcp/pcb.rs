@@ -16,7 +16,7 @@ use base::{Cx, Instant, KArc, KBox, KDeque};
 use net::Packet;
 use net::socket::{SockError, SockFlags, Socket};
 
-use super::header::Segment;
+use super::header::{Control, Segment};
 use super::isn::Pair;
 use super::state::{Event, Failure, State};
 use super::{Settings, Tcb, ecn, transmit};
@@ -271,12 +271,18 @@ impl TcpPcb {
             true => Ok(data),
             false => data.charged_to(so.charge().account()),
         };
-        let Ok(data) = data else {
-            // It is as if it had been lost on its way.
-            return cx.get(&TCP).counters.no_memory.inc(cx);
+        let (seg, data) = match data {
+            Ok(data) => (*seg, data),
+            Err(mut data) => {
+                // It is as if its data had been lost on its way; what else it says counts: it may be
+                // what frees memory.
+                cx.get(&TCP).counters.no_memory.inc(cx);
+                data.truncate(0);
+                (Segment { len: 0, control: seg.control - Control::FIN, ..*seg }, data)
+            }
         };
         self.run(cx, |tcb, now| {
-            let reply = tcb.input(seg, data, now, &mut |data| {
+            let reply = tcb.input(&seg, data, now, &mut |data| {
                 let mut state = so.state(cx);
                 if state.flags.contains(SockFlags::SHUT_READ) {
                     // Nobody reads: taken, and dropped.

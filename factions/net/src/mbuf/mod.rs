@@ -315,18 +315,12 @@ impl Packet {
     /// Puts the data of `other`, a packet of the same kernel, at the end of this one. Its clusters
     /// are passed on, its buffer is copied.
     pub fn join(&mut self, mut other: Packet) -> Result<(), NoMemory> {
+        // The charge goes with each piece, so both must be charged to one account.
+        other = other.charged_to(&self.0.account).map_err(|_| NoMemory)?;
         if !other.head().is_empty() {
             self.append(other.head())?;
         }
-        let b = &mut *other.0;
-        for piece in b.tail.drain(..) {
-            // The charge goes with the piece, unless the accounts differ.
-            if !Arc::ptr_eq(&b.account, &self.0.account) {
-                b.account.give_back(piece.cluster.cost());
-                self.0.account.take(piece.cluster.cost())?;
-            }
-            self.0.tail.push(piece);
-        }
+        self.0.tail.extend(other.0.tail.drain(..));
         Ok(())
     }
 
