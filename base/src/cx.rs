@@ -30,6 +30,8 @@ use crate::{Handle, Slot};
 pub struct Cx<'k> {
     core: &'k Core,
     cpu: &'k Cpu,
+    /// What is charged for new memory.
+    account: &'k Arc<Account>,
     /// Not `Send`, not `Sync`, and `'k` neither grows nor shrinks.
     _mark: PhantomData<(*mut (), Cell<&'k ()>)>,
 }
@@ -38,7 +40,18 @@ impl<'k> Cx<'k> {
     /// For whoever has just taken `cpu`.
     #[inline]
     pub(crate) fn new(core: &'k Core, cpu: &'k Cpu) -> Self {
-        Self { core, cpu, _mark: PhantomData }
+        Self { core, cpu, account: &core.account, _mark: PhantomData }
+    }
+
+    /// Charges another account from now on; answers the one before.
+    pub(crate) fn set_account(&mut self, account: &'k Arc<Account>) -> &'k Arc<Account> {
+        core::mem::replace(&mut self.account, account)
+    }
+
+    /// Runs `f` in a context that charges `account`, a part of this kernel's or the whole, for new
+    /// memory.
+    pub fn charged_to<R>(&self, account: &Arc<Account>, f: impl for<'c> FnOnce(&Cx<'c>) -> R) -> R {
+        f(&Cx { core: self.core, cpu: self.cpu, account, _mark: PhantomData })
     }
 
     /// After a sleep: the CPU may be another one.
@@ -133,14 +146,20 @@ impl<'k> Cx<'k> {
         self.body().slots.get(slot)
     }
 
-    /// The kernel's memory account.
+    /// The account that is charged for new memory: the kernel's, or a part of it
+    /// ([`Lwp::charged_to`](crate::Lwp::charged_to)).
     #[inline]
     pub fn account(&self) -> &'k Arc<Account> {
+        self.account
+    }
+
+    /// The kernel's account.
+    pub fn whole_account(&self) -> &'k Arc<Account> {
         &self.core.account
     }
 
-    /// Charges `bytes` to the kernel's account; over the limit, caches are asked to give some
-    /// memory back first.
+    /// Charges `bytes` to the account; over the kernel's limit, caches are asked to give some
+    /// memory back first. (Not for who has a part only: the caches are for all.)
     #[inline]
     pub fn charge(&self, bytes: usize) -> Result<Charge, NoMemory> {
         Charge::new(self.account(), bytes).or_else(|_| self.charge_after_reclaim(bytes))
@@ -148,6 +167,9 @@ impl<'k> Cx<'k> {
 
     #[cold]
     fn charge_after_reclaim(&self, bytes: usize) -> Result<Charge, NoMemory> {
+        if self.account.is_part() {
+            return Err(NoMemory);
+        }
         while crate::vm::reclaim::reclaim(self, bytes) {
             if let Ok(charge) = Charge::new(self.account(), bytes) {
                 return Ok(charge);

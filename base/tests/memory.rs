@@ -210,3 +210,42 @@ fn the_host_may_refuse_any_charge() {
     sim.faults().clear();
     end(kernel);
 }
+
+#[test]
+fn a_part_of_an_account_is_charged_to_the_whole_and_asks_no_caches() {
+    on_sims(|sim| {
+        let kernel = full(sim);
+        let (whole, part) = (kernel.account().clone(), base::Account::part(kernel.account(), 4));
+        let limit = whole.limit();
+        assert_eq!((part.used(), part.limit()), (0, limit / 4));
+        // The kernel has no room: who has a part only does not have the caches emptied.
+        let (before, mut kept) = (whole.used(), None);
+        kernel
+            .enter(|l| {
+                let refused = Cx::charged_to(l, &part, |cx| kmem::boxed(cx, [0; 1000]).err());
+                assert_eq!(refused, Some(NoMemory));
+                assert_eq!(l.get(&caching::CACHES).lock(l).asked, [""; 0]);
+            })
+            .unwrap();
+        assert_eq!((part.used(), whole.used()), (0, before));
+        // With room, both are charged, up to the part's limit, which follows that of the whole.
+        whole.set_limit(4 * before);
+        assert_eq!(part.limit(), before);
+        kernel
+            .enter(|l| {
+                let made = Cx::charged_to(l, &part, |cx| {
+                    let mut bytes = KVec::<u8>::new(cx);
+                    bytes.reserve(1000).map(|()| bytes)
+                });
+                kept = Some(made.unwrap());
+                assert_eq!(kept.as_mut().unwrap().reserve(before as usize), Err(NoMemory));
+                drop(kmem::boxed(l, [0_u8; 1000]).unwrap());
+            })
+            .unwrap();
+        let held = part.used();
+        assert!(held >= 1000 && whole.used() == before + held);
+        drop(kept);
+        assert_eq!((part.used(), whole.used()), (0, before));
+        end(kernel);
+    });
+}

@@ -259,6 +259,24 @@ fn messages_in_pieces() {
     assert_eq!(client.call(47, &mut { lent }).unwrap(), 3005);
     assert!(room.starts_with(&whole));
     assert_eq!(sender[..8], sockaddr(from.local_addr().unwrap())[..8]);
+
+    // As many as Linux allows, there and back, and one more.
+    let whole = [7; 1025];
+    let pieces = whole.each_ref().map(|byte| iovec(std::slice::from_ref(byte))).concat();
+    let header = msghdr(&mut name, &pieces[..1024 * 16]);
+    let lent = [fd(&from), In(&header), Value(0), In(&pieces), In(&name), In(&whole)];
+    assert_eq!(client.call(46, &mut { lent }).unwrap(), 1024);
+    let mut room = [0; 1024];
+    let pieces = room.each_ref().map(|byte| iovec(std::slice::from_ref(byte))).concat();
+    let mut header = msghdr(&mut sender, &pieces);
+    let lent =
+        [fd(&to), InOut(&mut header), Value(0), In(&pieces), Out(&mut sender), Out(&mut room)];
+    assert_eq!(client.call(47, &mut { lent }).unwrap(), 1024);
+    assert_eq!(room, [7; 1024]);
+    let pieces = whole.each_ref().map(|byte| iovec(std::slice::from_ref(byte))).concat();
+    let header = msghdr(&mut name, &pieces);
+    let lent = [fd(&from), In(&header), Value(0), In(&pieces), In(&name), In(&whole)];
+    assert_eq!(errno(client.call(46, &mut { lent })), EMSGSIZE);
 }
 
 fn sockaddr(at: SocketAddr) -> [u8; 16] {

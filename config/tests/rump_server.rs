@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use remote::{Argument, Client, First, UdpSocket};
 use rustix::process::Signal;
-use server::{Place, halt, within};
+use server::{Place, halt, key_file, tcp_url, within};
 
 const ROUTER: &str = "-lrumpnet -lrumpnet_net -lrumpnet_netinet -lrumpnet_shmif";
 
@@ -131,7 +131,7 @@ fn what_cannot_be_served_is_refused_with_the_reason() {
         ("tcp://127.0.0.1:0?key=none".into(), "key file none: No such file"),
         ("tcp://192.0.2.1:0?key=k".into(), "this machine has no address \"192.0.2.1\""),
     ];
-    remote_key(&place, "k");
+    key_file(&place, "k");
     for (words, reason) in refusals {
         let error = place.refused(&words);
         assert!(error.contains(reason), "{words}: {error}");
@@ -170,17 +170,6 @@ fn the_soft_limit_of_descriptors_is_raised() {
     assert!(clients.iter().all(|client| client.getpid().is_ok()));
 }
 
-fn tcp_url(place: &Place, words: &str) -> String {
-    let output = place.start(words);
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-fn remote_key(place: &Place, name: &str) {
-    let path = place.path().join(name);
-    std::fs::write(&path, format!("{:02x}", name.as_bytes()[0]).repeat(32)).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-}
-
 #[test]
 fn over_tcp_without_a_key_everybody_is_nobody() {
     let place = Place::new();
@@ -194,8 +183,8 @@ fn over_tcp_without_a_key_everybody_is_nobody() {
 #[test]
 fn over_tcp_the_key_decides() {
     let place = Place::new();
-    remote_key(&place, "right");
-    remote_key(&place, "wrong");
+    key_file(&place, "right");
+    key_file(&place, "wrong");
     let url = tcp_url(&place, "-l netinet tcp://127.0.0.1:0?key=right");
     let plain = url.split('?').next().unwrap();
     let key = |name: &str| format!("{plain}?key={}", place.path().join(name).display());
@@ -229,7 +218,7 @@ fn who_says_nothing_is_sent_away() {
 #[test]
 fn strangers_who_say_nothing_do_not_keep_others_out() {
     let place = Place::new();
-    remote_key(&place, "key");
+    key_file(&place, "key");
     let program = env!("CARGO_BIN_EXE_rump_server");
     let script = format!("ulimit -n 320; exec {program} tcp://127.0.0.1:0?key=key");
     let mut shell = Command::new("sh");

@@ -83,6 +83,50 @@ fn rfc5227_2_3_an_address_is_announced_when_it_is_set() {
 }
 
 #[test]
+fn rfc5227_2_3_addresses_are_announced_when_their_interface_is_there_again() {
+    Lab::run(3, |lab| {
+        let station = Station::new(lab, "bus", [10, 0, 0, 9]);
+        let other = Station::new(lab, "other", [10, 0, 0, 9]);
+        let node = lab.router("node");
+        let addrs = [Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 1, 0, 1)];
+        node.plug("shmif0", "bus", (addrs[0].octets(), 24)).unwrap();
+        let configure = |f: &dyn Fn(&mut base::Lwp<'_>) -> Result<(), net::ifnet::IfError>| {
+            lab.settle();
+            for station in [&station, &other] {
+                station.frames();
+            }
+            node.on("shmif0", |l, _| f(l)).unwrap().unwrap();
+            lab.settle();
+            let told = |station: &Station| {
+                let arps = station.arps().into_iter();
+                arps.map(|arp| {
+                    assert_eq!((arp.op, arp.sender.0), (1, node.mac("shmif0")));
+                    assert_eq!(arp.sender.1, arp.target.1);
+                    arp.sender.1
+                })
+                .collect::<Vec<_>>()
+            };
+            (told(&station), told(&other))
+        };
+        let none = vec![];
+        let second = configure(&|l| config::add_addr(l, "shmif0", addrs[1].into(), 24));
+        assert_eq!(second, (vec![addrs[1]], none.clone()), "the first one has been");
+        assert_eq!(configure(&|l| config::set_up(l, "shmif0", true)), (none.clone(), none.clone()));
+        assert_eq!(
+            configure(&|l| config::set_up(l, "shmif0", false)),
+            (none.clone(), none.clone())
+        );
+        let again = configure(&|l| config::set_up(l, "shmif0", true));
+        assert_eq!(again, (addrs.to_vec(), none.clone()));
+        // On another link, to other neighbours.
+        let gone = configure(&|l| config::set_linkstr(l, "shmif0", ""));
+        assert_eq!(gone, (none.clone(), none.clone()));
+        let moved = configure(&|l| config::set_linkstr(l, "shmif0", "other"));
+        assert_eq!(moved, (none, addrs.to_vec()));
+    });
+}
+
+#[test]
 fn rfc5227_2_4_an_address_is_defended_once_in_ten_seconds() {
     Crossing::run(|c| {
         let thief = (c.left.mac, LEFT_ROUTER);

@@ -399,6 +399,25 @@ fn rfc1122_3_2_1_3_nothing_is_taken_from_a_broadcast_address() {
 }
 
 #[test]
+fn rfc1812_5_3_7_nothing_is_passed_on_from_a_broadcast_address() {
+    Crossing::run(|c| {
+        // A narrow network beside, whose edges look like hosts from afar.
+        c.router.plug("shmif2", "narrow", ([10, 0, 3, 5], 30)).unwrap();
+        let edges = ["10.0.1.255", "10.0.1.0", "10.0.2.255", "10.0.2.0", "10.0.3.7", "10.0.3.4"];
+        for (src, n) in edges.iter().zip(1..) {
+            c.silence(&Ip { src: src.parse().unwrap(), ..c.across() });
+            assert_eq!(c.counter("ip", "bad_address"), n, "from {src}");
+        }
+        assert_eq!(c.counter("ip", "forwarded"), 0);
+        // The same numbers elsewhere are hosts.
+        for (src, n) in ["10.0.4.255", "10.0.4.0", "10.0.3.3", "10.0.1.3"].iter().zip(1..) {
+            let (_, right) = c.cross(&Ip { src: src.parse().unwrap(), ..c.across() });
+            assert_eq!((right.len(), c.counter("ip", "forwarded")), (1, n), "from {src}");
+        }
+    });
+}
+
+#[test]
 fn rfc1812_5_3_4_what_the_link_broadcasts_is_not_passed_on() {
     Crossing::run(|c| {
         for mac in [MacAddr::BROADCAST, MacAddr([1, 0, 0x5e, 0, 0, 1])] {

@@ -32,6 +32,8 @@ pub struct Request {
     waiter: Arc<Waiter>,
     /// In whose queues the waiter is.
     on: KVec<(KArc<File>, Events)>,
+    /// It only looks at what it waits for, and takes nothing.
+    looks: bool,
     timer: Option<Callout>,
     /// The deadline that the first attempt had (there may be none).
     deadline: Option<Option<Instant>>,
@@ -39,6 +41,9 @@ pub struct Request {
     progress: usize,
     kept: KVec<u8>,
 }
+
+/// What a request has been told of.
+type Told = (KArc<File>, Events);
 
 /// Fires a request's waiter at its deadline.
 struct Expiry(Arc<Waiter>);
@@ -58,6 +63,7 @@ impl Request {
             Request {
                 waiter: Arc::new(Waiter::parked(notice)),
                 on: KVec::new(cx),
+                looks: false,
                 timer: None,
                 deadline: None,
                 interrupted: false,
@@ -86,19 +92,42 @@ impl Request {
         self.kept.clear();
     }
 
-    /// Before an attempt, which looks for itself at what the notice was about.
-    fn resume(&mut self, cx: &Cx<'_>) {
-        self.leave(cx, false);
+    /// Before an attempt, which looks for itself at what the notice was about; answers what that
+    /// was, if the attempt is to take it.
+    fn resume(&mut self, cx: &Cx<'_>) -> Option<Told> {
+        self.leave_queues(cx, false);
+        let told = !self.looks && !self.waiter.is_armed();
+        // One that takes waits for one file.
+        let told = self.on.pop().filter(|_| told);
+        self.forget(cx);
+        told
     }
 
     fn leave(&mut self, cx: &Cx<'_>, hand_on: bool) {
-        for (file, events) in self.on.iter() {
-            let queue = file.ops().queue();
-            queue.remove(cx, &self.waiter);
-            if hand_on && !self.waiter.is_armed() {
-                queue.wake_one(cx, *events);
-            }
+        self.leave_queues(cx, hand_on);
+        self.forget(cx);
+    }
+
+    fn leave_queues(&self, cx: &Cx<'_>, hand_on: bool) {
+        for (file, _) in self.on.iter() {
+            file.ops().queue().remove(cx, &self.waiter);
         }
+        if hand_on {
+            self.hand_on(cx);
+        }
+    }
+
+    /// Tells another one, if this one has been told: no attempt can be made now. It stays where it is.
+    pub fn hand_on(&self, cx: &Cx<'_>) {
+        if self.looks || self.waiter.is_armed() {
+            return;
+        }
+        for (file, events) in self.on.iter() {
+            file.ops().queue().wake_one(cx, *events);
+        }
+    }
+
+    fn forget(&mut self, cx: &Cx<'_>) {
         self.on.clear();
         if let Some(timer) = self.timer.take() {
             timer.destroy(cx);
@@ -111,6 +140,7 @@ impl Request {
         &mut self,
         l: &mut Lwp<'_>,
         files: impl Iterator<Item = (KArc<File>, Events)>,
+        looks: bool,
         deadline: Option<Instant>,
         mut ready: impl FnMut(&mut Lwp<'_>) -> Result<R, Errno>,
     ) -> Result<R, Errno> {
@@ -122,6 +152,7 @@ impl Request {
             return Err(Errno::WouldBlock);
         }
         self.waiter.arm();
+        self.looks = looks;
         let joined = self.join(l, files, deadline);
         // Once more, now that nothing can happen unheard.
         let again = joined.map_err(Errno::from).and_then(|()| ready(l));
@@ -142,7 +173,11 @@ impl Request {
     ) -> Result<(), NoMemory> {
         for (file, events) in files {
             self.on.reserve(1)?;
-            file.ops().queue().add(cx, &self.waiter, events)?;
+            let queue = file.ops().queue();
+            match self.looks {
+                true => queue.add_looker(cx, &self.waiter, events)?,
+                false => queue.add(cx, &self.waiter, events)?,
+            }
             self.on.push((file, events))?;
         }
         if let Some(due) = deadline {
@@ -166,12 +201,18 @@ impl Lwp<'_> {
         args: &[u64; 6],
         memory: &mut dyn SysMemory,
     ) -> Option<u64> {
-        if let Some(r) = request {
-            r.resume(self);
-        }
+        let told = request.as_mut().and_then(|r| r.resume(self));
         self.request().set(request.take());
         let word = syscall::call(self, number, args, memory);
         *request = self.request().take();
+        if let Some((file, events)) = told {
+            // It took something if it succeeded; it found nothing if it waits again. Else another one
+            // is told.
+            let waits = request.as_ref().is_some_and(|r| !r.on.is_empty());
+            if syscall::decode(word).is_err() && !waits {
+                file.ops().queue().wake_one(self, events);
+            }
+        }
         (word != RESTART).then_some(word)
     }
 
@@ -226,6 +267,17 @@ pub(super) fn park<R>(
     deadline: Option<Instant>,
     ready: impl FnMut(&mut Lwp<'_>) -> Result<R, Errno>,
 ) -> Result<R, Errno> {
-    let parked = l.with_request(|l, request| request.park(l, files, deadline, ready));
+    let parked = l.with_request(|l, request| request.park(l, files, false, deadline, ready));
+    parked.unwrap_or(Err(Errno::WouldBlock))
+}
+
+/// The same for poll, which takes nothing from the files.
+pub(super) fn park_looking<R>(
+    l: &mut Lwp<'_>,
+    files: impl Iterator<Item = (KArc<File>, Events)>,
+    deadline: Option<Instant>,
+    ready: impl FnMut(&mut Lwp<'_>) -> Result<R, Errno>,
+) -> Result<R, Errno> {
+    let parked = l.with_request(|l, request| request.park(l, files, true, deadline, ready));
     parked.unwrap_or(Err(Errno::WouldBlock))
 }

@@ -69,7 +69,7 @@ fn attempt(
     }
     let asked: SmallVec<[Events; 8]> = fds.iter().map(|p| p.events).collect();
     let on = files.iter().zip(asked).filter_map(|(f, events)| Some((f.clone()?, events)));
-    let waited = parked::park(l, on, deadline, |l| match scan(l, fds, files) {
+    let waited = parked::park_looking(l, on, deadline, |l| match scan(l, fds, files) {
         0 => Err(Errno::WouldBlock),
         ready => Ok(ready),
     });
@@ -104,7 +104,7 @@ fn wait(
     let mut added = Ok(());
     for (p, file) in fds.iter().zip(files) {
         if let Some(f) = file {
-            added = added.and(f.ops().queue().add(l, waiter, p.events));
+            added = added.and(f.ops().queue().add_looker(l, waiter, p.events));
         }
     }
     // Once more, now that nothing can happen unheard.

@@ -357,6 +357,30 @@ fn taken_out(visitor: fn(&Arc<Room>) -> Visitor, cause: fn(&Room, &WaitWord)) {
     });
 }
 
+/// One waiter fails as soon as it has waited, whatever there is.
+#[test]
+fn a_waiter_that_fails_swallows_no_wake_up() {
+    check(Some(3), || {
+        let room = Room::new();
+        let failing = Visitor::new(&room);
+        let word = failing.word.clone();
+        let failing = spawn(failing, |v| {
+            let mut attempts = 0;
+            wait_at(v, |_| {
+                attempts += 1;
+                // The first one, and the one that follows its joining, find nothing.
+                Err::<(), _>(if attempts > 2 { Errno::NoMemory } else { Errno::WouldBlock })
+            })
+        });
+        let steady = spawn(Visitor::new(&room), |v| v.wait(Room::take_token));
+        room.give_token();
+        assert_eq!(steady.join().unwrap(), Ok(()));
+        // The other may wait still: it was perhaps never told.
+        word.interrupt(&room.host);
+        assert_eq!(failing.join().unwrap(), Err(Errno::NoMemory));
+    });
+}
+
 #[test]
 fn a_waiter_whose_deadline_passes_swallows_no_wake_up() {
     taken_out(|r| Visitor::new(r).with_deadline(), |r, _| r.host.pass_deadlines());

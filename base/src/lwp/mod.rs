@@ -17,12 +17,13 @@ use core::ptr::NonNull;
 
 pub use bound::{BoundLwp, Rfork};
 
+use crate::Errno;
 use crate::cx::Cx;
 use crate::file::Request;
 use crate::lock::Rank;
-use crate::proc::Proc;
+use crate::proc::{self, Proc};
 use crate::sched::cpu::Cpu;
-use crate::vm::KBox;
+use crate::vm::{Account, KBox};
 use crate::wait::Waiter;
 
 /// Identifies an lwp within its kernel.
@@ -86,6 +87,30 @@ impl<'k> Lwp<'k> {
         self.ident.last_cpu.set(cpu.index);
         // SAFETY: by the caller's promise.
         unsafe { self.cx.set_cpu(cpu) }
+    }
+
+    /// Runs `f` in a context that charges `account`, a part of this kernel's, for new memory. What
+    /// runs on this thread meanwhile and is not its own (interrupts) charges the kernel's.
+    pub fn charged_to<R>(
+        &mut self,
+        account: &'k Arc<Account>,
+        f: impl FnOnce(&mut Self) -> R,
+    ) -> R {
+        let before = self.cx.set_account(account);
+        let result = f(self);
+        self.cx.set_account(before);
+        result
+    }
+
+    /// As [`Cx::set_account`].
+    pub(crate) fn set_account(&mut self, account: &'k Arc<Account>) -> &'k Arc<Account> {
+        self.cx.set_account(account)
+    }
+
+    /// A new process with one lwp, a child of this one's; charged as this thread is.
+    pub fn rfork(&mut self, how: Rfork) -> Result<BoundLwp, Errno> {
+        let core = self.core().weak().upgrade().ok_or(Errno::NoDevice)?;
+        proc::rfork(self, &core, how)
     }
 
     /// The process.

@@ -30,11 +30,14 @@ impl Lwp<'_> {
         let core = self.core();
         let visitor = self.cpu().visitor.swap(0, Ordering::Relaxed);
         core.sleeper_enters();
+        // Interrupts that run on the way out are not this thread's.
+        let account = self.set_account(&core.account);
         let owes = release(self);
         let mut away = Away { l: self, visitor, owes };
         let r = block(&Offcpu::scheduler_only());
         let back = away.come_back();
         core::mem::forget(away);
+        self.set_account(account);
         match back {
             Ok(()) => (r, if core.is_closing() { Err(Gone) } else { Ok(()) }),
             Err(_) => core.host.abandon(),

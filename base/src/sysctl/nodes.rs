@@ -38,13 +38,13 @@ crate::sysctl! {
     };
     static MEMUSED = Node {
         name: "vm.used", doc: "bytes charged to the kernel's account",
-        get: |cx| Some(Value::Int(cx.account().used().try_into().unwrap_or(i64::MAX))), set: None,
+        get: |cx| Some(Value::Int(cx.whole_account().used().try_into().unwrap_or(i64::MAX))), set: None,
     };
     static MEMLIMIT = Node {
         name: "vm.limit", doc: "the most bytes the kernel may hold",
-        get: |cx| Some(Value::Int(cx.account().limit().try_into().unwrap_or(i64::MAX))),
+        get: |cx| Some(Value::Int(cx.whole_account().limit().try_into().unwrap_or(i64::MAX))),
         set: Some(|cx, value| match value {
-            Value::Int(n) if n > 0 => { cx.account().set_limit(n as u64); Ok(()) }
+            Value::Int(n) if n > 0 => { cx.whole_account().set_limit(n as u64); Ok(()) }
             _ => Err(Errno::Invalid),
         }),
     };

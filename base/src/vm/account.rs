@@ -3,6 +3,9 @@
 //! A charge past the limit is refused here; the caller that has a context goes through
 //! `Cx::charge`, which first reclaims. A simulated host may refuse any charge.
 //!
+//! * [`Account::part`]: the account of those who may have a part of the kernel's memory only. What is
+//!   charged to it is charged to the kernel's, too.
+//!
 //! Locking: none. The balance is one atomic, since a charge may be given back on any thread
 //! (a packet is freed by its last holder).
 
@@ -34,21 +37,40 @@ impl From<NoMemory> for crate::Errno {
 pub struct Account {
     used: AtomicU64,
     limit: AtomicU64,
-    /// Set when the host injects faults, so that others pay nothing for the question.
-    faulty: Option<Arc<dyn Host>>,
+    /// Whom else to ask; none for most, who so pay nothing for the question.
+    asks: Option<Asks>,
+}
+
+enum Asks {
+    /// A host that injects faults.
+    Host(Arc<dyn Host>),
+    /// The account that this is a part of: so many of its parts make the whole.
+    Whole(Arc<Account>, u64),
 }
 
 impl Account {
     pub(crate) fn new(host: &Arc<dyn Host>, limit: u64) -> Self {
-        let faulty = host.faults().is_some().then(|| host.clone());
-        Self { used: AtomicU64::new(0), limit: AtomicU64::new(limit), faulty }
+        let asks = host.faults().is_some().then(|| Asks::Host(host.clone()));
+        Self { used: AtomicU64::new(0), limit: AtomicU64::new(limit), asks }
+    }
+
+    /// An account whose limit is `1/parts` of that of `whole`, which is charged as well.
+    #[allow(clippy::disallowed_methods)] // a few words, of whoever makes it
+    pub fn part(whole: &Arc<Account>, parts: u64) -> Arc<Account> {
+        let asks = Some(Asks::Whole(whole.clone(), parts.max(1)));
+        Arc::new(Self { used: AtomicU64::new(0), limit: AtomicU64::new(u64::MAX), asks })
+    }
+
+    /// Whether it is a part of another one.
+    pub(crate) fn is_part(&self) -> bool {
+        matches!(self.asks, Some(Asks::Whole(..)))
     }
 
     /// An account that no kernel has, without a limit: for tests of pure code that is charged.
     #[allow(clippy::disallowed_methods)] // what it charges is not a kernel's either
     pub fn standalone() -> Arc<Account> {
         let (used, limit) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
-        Arc::new(Self { used, limit, faulty: None })
+        Arc::new(Self { used, limit, asks: None })
     }
 
     /// Bytes charged now.
@@ -58,10 +80,13 @@ impl Account {
 
     /// The limit; `u64::MAX` when there is none.
     pub fn limit(&self) -> u64 {
-        self.limit.load(Ordering::Relaxed)
+        match &self.asks {
+            Some(Asks::Whole(whole, parts)) => whole.limit() / parts,
+            _ => self.limit.load(Ordering::Relaxed),
+        }
     }
 
-    /// Sets the limit. What is charged above a smaller limit stays until it is given back.
+    /// Sets the limit; that of a part follows its whole. What is charged above a smaller limit stays until it is given back.
     pub fn set_limit(&self, bytes: u64) {
         self.limit.store(bytes, Ordering::Relaxed);
     }
@@ -70,18 +95,33 @@ impl Account {
     /// [`Account::give_back`]; [`Charge`] does both.
     #[inline]
     pub fn take(&self, bytes: usize) -> Result<(), NoMemory> {
-        if let Some(host) = &self.faulty
-            && host.faults().is_some_and(|f| !f.grant(bytes))
-        {
-            return Err(NoMemory);
+        match &self.asks {
+            None => self.add(bytes),
+            Some(asks) => self.ask(asks, bytes),
         }
+    }
+
+    #[cold]
+    fn ask(&self, asks: &Asks, bytes: usize) -> Result<(), NoMemory> {
+        match asks {
+            Asks::Host(host) if host.faults().is_some_and(|f| !f.grant(bytes)) => Err(NoMemory),
+            Asks::Host(_) => self.add(bytes),
+            Asks::Whole(whole, _) => {
+                whole.take(bytes)?;
+                self.add(bytes).inspect_err(|_| whole.give_back(bytes))
+            }
+        }
+    }
+
+    #[inline]
+    fn add(&self, bytes: usize) -> Result<(), NoMemory> {
         if bytes > isize::MAX as usize {
             // No object is so large; and the sum below stays a number.
             return Err(NoMemory);
         }
         let before = self.used.fetch_add(bytes as u64, Ordering::Relaxed);
         let after = before.checked_add(bytes as u64);
-        if after.is_none_or(|n| n > self.limit.load(Ordering::Relaxed)) {
+        if after.is_none_or(|n| n > self.limit()) {
             self.used.fetch_sub(bytes as u64, Ordering::Relaxed);
             return Err(NoMemory);
         }
@@ -93,6 +133,9 @@ impl Account {
     pub fn give_back(&self, bytes: usize) {
         let before = self.used.fetch_sub(bytes as u64, Ordering::Relaxed);
         debug_assert!(before >= bytes as u64, "more given back than was charged");
+        if let Some(Asks::Whole(whole, _)) = &self.asks {
+            whole.give_back(bytes);
+        }
     }
 }
 

@@ -212,6 +212,12 @@ impl<T> KDeque<T> {
         Self::in_account(cx.account())
     }
 
+    /// The account that is charged for it.
+    #[inline]
+    pub fn account(&self) -> &Arc<Account> {
+        self.charge.account()
+    }
+
     /// Puts `value` at the end; without memory for it, gives it back.
     #[inline]
     pub fn push_back(&mut self, value: T) -> Result<(), T> {

@@ -3,7 +3,8 @@
 //! * [`Site`] is where and as whom; [`wait_at`] is the order.
 //!
 //! INVARIANT: what wakes one waiter does not end with one that leaves. Whoever leaves after it was
-//! in the queue either makes an attempt afterwards, or wakes the next one.
+//! in the queue either makes an attempt afterwards that takes something or finds nothing, or wakes
+//! the next one.
 //!
 //! Locking: none here. Model-checked in `lock/loom_tests.rs`. Sources: NetBSD selrecord(9).
 
@@ -28,12 +29,21 @@ pub(crate) fn wait_at<S: Site, R>(
     site: &mut S,
     mut attempt: impl FnMut(&mut S) -> Result<R, Errno>,
 ) -> Result<R, Errno> {
+    let mut has_waited = false;
+    // One that was told and then fails has taken nothing.
+    let last = |site: &mut S, done: Result<R, Errno>, has_waited: bool| {
+        if has_waited && done.is_err() {
+            site.hand_on();
+        }
+        done
+    };
     loop {
         match attempt(site) {
             Err(Errno::WouldBlock) => {}
-            done => return done,
+            done => return last(site, done, has_waited),
         }
         site.join()?;
+        has_waited = true;
         // Once more, now that nothing can happen unheard.
         let again = attempt(site);
         let slept = match again {
@@ -43,12 +53,16 @@ pub(crate) fn wait_at<S: Site, R>(
         site.leave();
         match (again, slept) {
             (Err(Errno::WouldBlock), Ok(())) => {}
-            (Err(Errno::WouldBlock), Err(Unslept::TimedOut)) => return attempt(site),
+            (Err(Errno::WouldBlock), Err(Unslept::TimedOut)) => {
+                let done = attempt(site);
+                return last(site, done, true);
+            }
             (Err(Errno::WouldBlock), Err(Unslept::Interrupted)) => {
-                return match attempt(site) {
+                let done = match attempt(site) {
                     Err(Errno::WouldBlock) => Err(Errno::Interrupted),
                     done => done,
                 };
+                return last(site, done, true);
             }
             (Err(Errno::WouldBlock), Err(e)) => return Err(e.into()),
             (done, _) => {

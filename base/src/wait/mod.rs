@@ -3,7 +3,8 @@
 //! Waiting is a property of the request, not of a thread: what waits is a [`Waiter`], which a
 //! local thread sleeps on, and which a server can use to park a request without a thread.
 //!
-//! * An object that others wait for has a [`WaitQueue`] and calls [`WaitQueue::wake`].
+//! * An object that others wait for has a [`WaitQueue`] and calls [`WaitQueue::wake`]; for what only
+//!   one can have, [`WaitQueue::wake_taker`].
 //! * A system call makes a non-blocking attempt; when it would block, [`wait_for`] registers,
 //!   tries again (so that no wake-up is lost), sleeps, and tries again.
 //!
@@ -170,6 +171,8 @@ impl Lwp<'_> {
 struct Entry {
     waiter: Arc<Waiter>,
     events: Events,
+    /// Takes what it is told of, or tells another one; if not, it only looks.
+    takes: bool,
 }
 
 /// Those that wait for something to happen to an object.
@@ -183,9 +186,20 @@ impl WaitQueue {
         Self { entries: IntrMutex::new(cx, Rank::WaitQueue, KVec::new(cx)) }
     }
 
-    /// Adds `waiter`, until [`WaitQueue::remove`].
+    /// Adds `waiter`, which takes what it waits for, until [`WaitQueue::remove`]. If it has been told
+    /// and does not take it, it owes another one a [`WaitQueue::wake_one`].
     pub fn add(&self, cx: &Cx<'_>, waiter: &Arc<Waiter>, events: Events) -> Result<(), NoMemory> {
-        self.entries.lock(cx).push(Entry { waiter: waiter.clone(), events })
+        self.entries.lock(cx).push(Entry { waiter: waiter.clone(), events, takes: true })
+    }
+
+    /// Adds `waiter`, which only looks, as poll does, until [`WaitQueue::remove`].
+    pub fn add_looker(
+        &self,
+        cx: &Cx<'_>,
+        waiter: &Arc<Waiter>,
+        events: Events,
+    ) -> Result<(), NoMemory> {
+        self.entries.lock(cx).push(Entry { waiter: waiter.clone(), events, takes: false })
     }
 
     /// Removes `waiter`, if it is there.
@@ -204,10 +218,23 @@ impl WaitQueue {
         }
     }
 
-    /// Tells one that waits for any of `events`, the one that came first.
+    /// Tells those that look for any of `events`, and one that takes what there is, the first that was
+    /// not told yet. For something that one can have: a message, a connection.
+    #[inline]
+    pub fn wake_taker(&self, cx: &Cx<'_>, events: Events) {
+        let mut told = false;
+        for e in self.entries.lock(cx).iter() {
+            if e.events.intersects(events) && (!e.takes || !told && e.waiter.is_armed()) {
+                told |= e.takes;
+                e.waiter.fire(cx);
+            }
+        }
+    }
+
+    /// Tells one that takes what it waits for, any of `events`: the first that was not told yet.
     pub fn wake_one(&self, cx: &Cx<'_>, events: Events) {
         let entries = self.entries.lock(cx);
-        let asks = |e: &&Entry| e.events.intersects(events) && e.waiter.is_armed();
+        let asks = |e: &&Entry| e.takes && e.events.intersects(events) && e.waiter.is_armed();
         if let Some(e) = entries.iter().find(asks) {
             e.waiter.fire(cx);
         }

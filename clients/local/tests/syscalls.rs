@@ -85,8 +85,14 @@ fn messages_in_pieces_with_the_address_they_were_sent_to() {
         assert_eq!(p.1.at(name, 16).unwrap(), sockaddr(7));
         assert_eq!((p.1.word(hdr + 40), p.1.word(hdr + 48)), (32, 0), "control, flags");
         assert_eq!(p.1.at(control + 20, 4).unwrap(), [127, 0, 0, 1]);
-        // Too many pieces, and pieces nowhere.
+        // As many pieces as there may be, too many, and pieces nowhere.
         p.1.put(hdr + 40, &[0; 8]);
+        let many = p.1.put(BASE + 1024, &[x, 1].map(u64::to_ne_bytes).concat().repeat(1024));
+        p.1.put(name, &sockaddr(8));
+        p.1.put(hdr, &[name, 16, many, 1024, 0, 0, 0].map(u64::to_ne_bytes).concat());
+        assert_eq!(p.call(n::SENDMSG, [a, hdr, 0]), Ok(1024));
+        assert_eq!(p.call(n::RECVMSG, [b, hdr, 0]), Ok(1024));
+        assert_eq!(p.1.at(x, 1).unwrap(), b"o");
         p.1.put(hdr + 24, &1025_u64.to_ne_bytes());
         assert_eq!(p.call(n::SENDMSG, [a, hdr, 0]), Err(Errno::MessageSize));
         p.1.put(hdr + 24, &2_u64.to_ne_bytes());
@@ -108,8 +114,11 @@ fn options_there_and_back() {
         for (name, expected) in [(3, 2), (39, 2), (38, 17), (4, 0), (30, 0)] {
             assert_eq!(get(p, 1, name), Ok(expected), "option {name}");
         }
-        // SO_REUSEADDR, SO_BROADCAST; IP_TOS, IP_TTL, IP_MTU_DISCOVER.
-        for (level, name, set) in [(1, 2, 1), (1, 6, 1), (0, 1, 0x10), (0, 2, 9), (0, 10, 2)] {
+        // SO_REUSEADDR, SO_BROADCAST; IP_TOS, IP_TTL, IP_MTU_DISCOVER,
+        // IP_MULTICAST_TTL.
+        for (level, name, set) in
+            [(1, 2, 1), (1, 6, 1), (0, 1, 0x10), (0, 2, 9), (0, 10, 2), (0, 33, 7), (0, 33, 0)]
+        {
             p.1.put(value, &i32::to_ne_bytes(set));
             assert_eq!(p.call(n::SETSOCKOPT, [s, level, name, value, 4]), Ok(0));
             assert_eq!(get(p, level, name), Ok(set as u32), "option {name} of level {level}");

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use base::{Errno, Kernel};
-use local::{Events, Poll, UdpSocket, poll};
+use local::{Events, Poll, RawSocket, UdpSocket, poll};
 use support::*;
 
 #[test]
@@ -301,6 +301,33 @@ fn rfc1122_4_1_4_ttl_is_the_program_s_to_say() {
         assert_eq!(s.ttl().unwrap(), 3);
         fails_with(s.set_ttl(0), Errno::Invalid);
         fails_with(s.set_ttl(256), Errno::Invalid);
+    });
+}
+
+/// RFC 1112 §6.1: hops of what is for a group are another number, 1 unless the program says more.
+#[test]
+fn rfc1112_6_1_what_is_for_a_group_stays_on_the_link() {
+    everywhere(|host| {
+        let (a, b) = pair(host);
+        let (from, to) = (socket(&a, "0.0.0.0:0"), socket(&b, "0.0.0.0:7"));
+        let raw = RawSocket::new(&b, 17).unwrap();
+        raw.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        from.set_ttl(9).unwrap();
+        assert_eq!(from.multicast_ttl_v4().unwrap(), 1);
+        let ttl = |more: Option<u32>| {
+            more.map(|ttl| from.set_multicast_ttl_v4(ttl)).transpose().unwrap();
+            from.send_to(b"all hosts", "224.0.0.1:7").unwrap();
+            let mut buf = [0; 64];
+            raw.recv_from(&mut buf).map(|_| buf[8])
+        };
+        assert_eq!(ttl(None).unwrap(), 1);
+        assert_eq!(text(&to), "all hosts");
+        assert_eq!(ttl(Some(255)).unwrap(), 255);
+        assert_eq!(text(&to), "all hosts");
+        assert!(ttl(Some(0)).is_err(), "it does not leave the kernel");
+        fails_with(from.set_multicast_ttl_v4(256), Errno::Invalid);
+        end(a);
+        end(b);
     });
 }
 

@@ -60,6 +60,7 @@ pub(crate) const SO_RCVTIMEO: i32 = 20;
 pub(crate) const SO_SNDTIMEO: i32 = 21;
 pub(crate) const IPPROTO_IP: i32 = 0;
 pub(crate) const IP_TTL: i32 = 2;
+pub(crate) const IP_MULTICAST_TTL: i32 = 33;
 pub(crate) const IP_HDRINCL: i32 = 3;
 pub(crate) const IPPROTO_TCP: i32 = 6;
 pub(crate) const TCP_NODELAY: i32 = 1;

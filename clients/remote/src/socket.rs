@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::descriptor::within;
 use crate::numbers::{
-    AF_INET, IP_HDRINCL, IP_TTL, IPPROTO_IP, MSG_TRUNC, SO_BROADCAST, SO_ERROR, SO_RCVBUF,
-    SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, SOL_SOCKET, call,
+    AF_INET, IP_HDRINCL, IP_MULTICAST_TTL, IP_TTL, IPPROTO_IP, MSG_TRUNC, SO_BROADCAST, SO_ERROR,
+    SO_RCVBUF, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, SOL_SOCKET, call,
 };
 use crate::{Argument, Client, Descriptor, sockaddr};
 
@@ -189,6 +189,14 @@ impl Socket {
         self.set_int(IPPROTO_IP, IP_TTL, i32::try_from(ttl).unwrap_or(i32::MAX))
     }
 
+    pub(crate) fn multicast_ttl(&self) -> io::Result<u32> {
+        Ok(self.int(IPPROTO_IP, IP_MULTICAST_TTL)?.try_into().unwrap_or(0))
+    }
+
+    pub(crate) fn set_multicast_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.set_int(IPPROTO_IP, IP_MULTICAST_TTL, i32::try_from(ttl).unwrap_or(i32::MAX))
+    }
+
     pub(crate) fn set_header_included(&self, on: bool) -> io::Result<()> {
         self.set_int(IPPROTO_IP, IP_HDRINCL, on.into())
     }
@@ -350,6 +358,16 @@ macro_rules! broadcast_methods {
             /// Sets it.
             pub fn set_broadcast(&self, on: bool) -> std::io::Result<()> {
                 self.0.set_broadcast(on)
+            }
+
+            /// Hops given to packets for a group, 1 unless set; with 0 they do not leave the kernel.
+            pub fn multicast_ttl_v4(&self) -> std::io::Result<u32> {
+                self.0.multicast_ttl()
+            }
+
+            /// Sets it.
+            pub fn set_multicast_ttl_v4(&self, ttl: u32) -> std::io::Result<()> {
+                self.0.set_multicast_ttl(ttl)
             }
         }
     };

@@ -21,6 +21,9 @@ pub(crate) fn overview(tools: &[&Tool], out: &mut dyn Write) -> Result<(), Failu
     for tool in tools {
         entry(tool.name, tool.about, out)?;
     }
+    entry("help COMMAND", "what it does, and examples", out)?;
+    entry("completions SHELL", "print the completions of bash, zsh or fish", out)?;
+    entry("man [DIRECTORY]", "say where the manual pages are, or copy them", out)?;
     writeln!(
         out,
         "\nThe server is the one that RUMP_SERVER names: unix://PATH, tcp://HOST:PORT,\n\

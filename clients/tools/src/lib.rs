@@ -26,6 +26,7 @@ mod ifconfig;
 mod json;
 mod list;
 mod netstat;
+mod pages;
 mod ping;
 mod program;
 mod requests;

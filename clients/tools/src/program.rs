@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use crate::arguments::{self, Asked};
 use crate::definition::Tool;
 use crate::failure::{Failure, nearest};
-use crate::{arp, halt, help, ifconfig, list, netstat, ping, route, sysctl, traceroute};
+use crate::{arp, halt, help, ifconfig, list, netstat, pages, ping, route, sysctl, traceroute};
 
 /// All tools, in the order in which help shows them.
 pub const TOOLS: &[&Tool] = &[
@@ -38,7 +38,7 @@ enum Command {
     Overview,
     Version,
     Help(Option<String>),
-    /// Completions and pages, which another program makes.
+    /// Completions and pages, which were made when the tools were installed.
     Pages(OsString),
     Unknown(String),
 }
@@ -70,7 +70,7 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
         Command::Overview => (NAME.into(), 2, help::overview(TOOLS, &mut out).map(|()| 0)),
         Command::Version => (NAME.into(), 2, version(NAME, &mut out)),
         Command::Help(name) => (NAME.into(), 2, explain(name.as_deref(), &mut out)),
-        Command::Pages(kind) => (NAME.into(), 2, Err(pages(&called, kind, arguments))),
+        Command::Pages(kind) => (NAME.into(), 2, pages::main(&called, &kind, arguments, &mut out)),
         Command::Unknown(word) => (NAME.into(), 2, Err(unknown(&word))),
     };
     let done = done.and_then(|status| out.flush().map(|()| status).map_err(Failure::from));
@@ -161,16 +161,6 @@ fn explain(name: Option<&str>, out: &mut dyn Write) -> Result<u8, Failure> {
 fn version(program: &str, out: &mut dyn Write) -> Result<u8, Failure> {
     writeln!(out, "{program} (anykernel) {}", env!("CARGO_PKG_VERSION"))?;
     Ok(0)
-}
-
-/// Becomes the program that makes completions and pages; it lies beside this one.
-fn pages(called: &OsStr, kind: OsString, arguments: impl Iterator<Item = OsString>) -> Failure {
-    use std::os::unix::process::CommandExt;
-    let beside = std::env::current_exe().unwrap_or_else(|_| called.into());
-    let program = beside.with_file_name("rump_pages");
-    let e = std::process::Command::new(&program).arg(kind).args(arguments).exec();
-    let e = crate::failure::plain(&e);
-    Failure::failed(format!("{}: {e}; build it with the feature `pages`", program.display()))
 }
 
 #[cfg(test)]

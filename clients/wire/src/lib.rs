@@ -42,8 +42,9 @@ pub const MAX_TRANSFER: usize = 1 << 20;
 /// The longest message of a client that has not been welcomed.
 pub const MAX_HELLO: usize = 256;
 
-/// The most pieces of memory in one message.
-pub const MAX_SEGMENTS: u32 = 1024;
+/// The most pieces of memory in one message: a message to or from a socket has up to 1024 of them
+/// (IOV_MAX), and what describes it comes on top.
+pub const MAX_SEGMENTS: u32 = 1024 + 16;
 
 /// The most requests that a client may have under way.
 pub const MAX_REQUESTS: usize = 4096;

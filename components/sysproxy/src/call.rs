@@ -44,6 +44,8 @@ pub(crate) struct Call {
     asked: Option<Copyin>,
     /// The client has none there: it is not asked again.
     refused: bool,
+    /// It was told, when its session could not make it again.
+    is_late: bool,
 }
 
 /// The most memory of the client's that one call may keep.
@@ -151,7 +153,16 @@ fn keep(
     let segments = given.left();
     // What waits moves in last, so that it is not lost if there is no memory for the call.
     let place = Waiting { request: None, notice: waiting.notice.clone() };
-    let call = Call { request, call, waiting: place, memory, segments, asked, refused: false };
+    let call = Call {
+        request,
+        call,
+        waiting: place,
+        memory,
+        segments,
+        asked,
+        refused: false,
+        is_late: false,
+    };
     let mut kept = kmem::boxed(cx, call)?;
     kept.waiting.request = waiting.request.take();
     *spare = None;
@@ -160,8 +171,19 @@ fn keep(
 
 impl Call {
     /// Whether it was told that it can be made again.
-    pub(crate) fn is_due(&self) -> bool {
-        self.waiting.notice.take()
+    pub(crate) fn is_due(&mut self) -> bool {
+        let was_told = self.waiting.notice.take();
+        core::mem::take(&mut self.is_late) || was_told
+    }
+
+    /// The session cannot make calls again now: what this one was told of may be another's.
+    pub(crate) fn put_off(&mut self, cx: &Cx<'_>) {
+        if self.waiting.notice.take() {
+            self.is_late = true;
+            if let Some(request) = &self.waiting.request {
+                request.hand_on(cx);
+            }
+        }
     }
 
     /// Bytes of the client's that it keeps.

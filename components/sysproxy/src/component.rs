@@ -4,8 +4,9 @@ use alloc::sync::Arc;
 
 use base::lock::{IntrMutex, Rank};
 use base::syscall::{Arg, SysMemory, number};
+use base::sysctl::{Node, Value};
 use base::vm::kmem;
-use base::{Errno, KVec, Lwp};
+use base::{Account, Errno, KVec, Lwp};
 
 use crate::notice::Wake;
 use crate::state::Sessions;
@@ -17,7 +18,13 @@ pub(crate) struct Sysproxy {
     pub(crate) sessions: Sessions,
     /// Who is told when the kernel is to end.
     pub(crate) services: IntrMutex<KVec<Arc<dyn Wake>>>,
+    /// What all clients that are nobody are charged to, and what they ask the kernel for.
+    pub(crate) nobodies: Arc<Account>,
 }
+
+/// The part of the kernel's memory that those have together who are nobody to it: the rest is for its
+/// owner, who can so always work.
+const NOBODIES_PART: u64 = 2;
 
 base::slot! { pub(crate) static SYSPROXY: Sysproxy; }
 
@@ -26,9 +33,21 @@ base::syscalls! {
         [Arg::Value, Arg::Value, Arg::Value, Arg::Opaque], reboot;
 }
 
+base::sysctl! {
+    static NOBODIES = Node {
+        name: "vm.nobodies", doc: "bytes that remote clients hold together who are nobody; half of vm.limit at most",
+        get: |cx| {
+            let used = cx.try_get(&SYSPROXY)?.nobodies.used();
+            Some(Value::Int(used.try_into().unwrap_or(i64::MAX)))
+        },
+        set: None,
+    };
+}
+
 fn attach(l: &mut Lwp<'_>) -> Result<(), Errno> {
     let services = IntrMutex::new(l, Rank::Proto, KVec::new(l));
-    SYSPROXY.set(l, kmem::boxed(l, Sysproxy { sessions: Sessions::new(l), services })?)
+    let nobodies = Account::part(l.whole_account(), NOBODIES_PART);
+    SYSPROXY.set(l, kmem::boxed(l, Sysproxy { sessions: Sessions::new(l), services, nobodies })?)
 }
 
 fn fini(l: &mut Lwp<'_>) {

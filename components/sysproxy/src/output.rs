@@ -18,7 +18,11 @@ pub trait Transport {
 const FULL: usize = 256 << 10;
 
 /// Memory that an idle session may keep.
-const KEPT: usize = 4096;
+pub(crate) const KEPT: usize = 4096;
+
+/// The longest answer that says that there is no memory for another one; a session always has room
+/// for it.
+const LEAST: usize = 128;
 
 pub(crate) struct Output {
     bytes: KVec<u8>,
@@ -31,8 +35,15 @@ pub(crate) struct Output {
 pub(crate) struct Begun(usize);
 
 impl Output {
-    pub(crate) fn new(cx: &Cx<'_>) -> Self {
-        Self { bytes: KVec::new(cx), sent: 0 }
+    pub(crate) fn new(cx: &Cx<'_>) -> Result<Self, NoMemory> {
+        let mut bytes = KVec::new(cx);
+        bytes.reserve(LEAST)?;
+        Ok(Self { bytes, sent: 0 })
+    }
+
+    /// Whether there is room for an answer, be it that there is no memory for a longer one.
+    pub(crate) fn has_room(&mut self) -> bool {
+        !self.is_full() && self.bytes.reserve(LEAST).is_ok()
     }
 
     /// Begins a message; `fixed` bytes behind the header are filled in at the end.
@@ -97,6 +108,8 @@ impl Output {
             self.bytes = KVec::new(cx);
         }
         self.bytes.clear();
+        // What it had before, at most; if others took that meanwhile, it is asked for again.
+        let _ = self.bytes.reserve(LEAST);
         self.sent = 0;
     }
 }

@@ -94,6 +94,20 @@ enum Phase {
 struct Process {
     lwp: BoundLwp,
     key: Key,
+    trust: Trust,
+}
+
+impl Trust {
+    /// Runs `f` so that the client is charged for the memory that it takes.
+    fn charged<'k, R>(self, l: &mut Lwp<'k>, f: impl FnOnce(&mut Lwp<'k>) -> R) -> R {
+        match self {
+            Trust::Owner => f(l),
+            Trust::Nobody => {
+                let account = &l.get(&SYSPROXY).nobodies;
+                l.charged_to(account, f)
+            }
+        }
+    }
 }
 
 impl Session {
@@ -167,11 +181,11 @@ impl Session {
         wants
     }
 
-    /// Whether answers wait to be sent.
+    /// Whether answers wait to be sent: then [`Session::flush`] is due once they can be.
     pub fn has_output(&mut self) -> bool {
         let mut has = false;
         let _ = self.with_state(|_, s| {
-            has = !s.output().is_empty();
+            has = s.has_output();
             Ok(())
         });
         has
@@ -232,8 +246,9 @@ impl Process {
         &mut self,
         f: impl FnOnce(&mut Lwp<'_>, &mut State) -> Result<R, Ended>,
     ) -> Result<R, Ended> {
-        let key = self.key;
-        let visit = self.lwp.enter(|l| l.get(&SYSPROXY).sessions.with(l, key, f));
+        let (key, trust) = (self.key, self.trust);
+        let visit =
+            self.lwp.enter(|l| trust.charged(l, |l| l.get(&SYSPROXY).sessions.with(l, key, f)));
         visit?.ok_or(Ended::Gone)?
     }
 }
@@ -266,11 +281,20 @@ impl Service {
         };
         let pid = lwp.pid();
         let key = lwp.enter(|l| {
-            let mut state = State::new(l, token, self.wake.clone(), trust);
-            greet(l, &mut state, header.request, pid)?;
-            l.get(&SYSPROXY).sessions.add(l, state)
+            trust.charged(l, |l| {
+                let mut state = State::new(l, token, self.wake.clone(), trust)?;
+                greet(l, &mut state, header.request, pid)?;
+                l.get(&SYSPROXY).sessions.add(l, state)
+            })
         });
-        Ok(Process { lwp, key: key?? })
+        match key? {
+            Ok(key) => Ok(Process { lwp, key, trust }),
+            Err(NoMemory) => {
+                let reason = "the kernel has no memory for this client";
+                refuse(transport, header.request, Errno::NoMemory, reason);
+                Err(Ended::Refused)
+            }
+        }
     }
 
     /// The process that a client is to be.
@@ -281,7 +305,9 @@ impl Service {
         let no_process = |e: Errno| (e, "the kernel has no process for this client");
         match hello.how {
             How::Guest => {
-                let mut lwp = self.kernel.rfork(Rfork::ClearFds).map_err(no_process)?;
+                let forked = self.kernel.enter(|l| trust.charged(l, |l| l.rfork(Rfork::ClearFds)));
+                let forked = forked.map_err(|gone| no_process(gone.into()))?;
+                let mut lwp = forked.map_err(no_process)?;
                 if trust == Trust::Nobody {
                     let nobody = Cred { uid: NOBODY, gid: NOBODY, ..Cred::root() };
                     let set = lwp.enter(|l| l.proc().set_cred(l, nobody));
@@ -306,7 +332,7 @@ impl Service {
         token: u64,
         trust: Trust,
     ) -> Result<(), Ended> {
-        let child = process.lwp.rfork(Rfork::CopyFds);
+        let child = process.lwp.enter(|l| trust.charged(l, |l| l.rfork(Rfork::CopyFds)))?;
         let cookie = process.lwp.enter(|l| {
             let mut cookie = [0; COOKIE_LEN];
             random::fill(l, &mut cookie);

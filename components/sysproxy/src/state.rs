@@ -1,5 +1,8 @@
 //! What a session has inside the kernel: bytes on their way in and out, and calls under way.
 //!
+//! A message that there is no memory for is passed over, and its call answered with ENOMEM: the client
+//! goes on.
+//!
 //! Locking: one thread at a time drives a session; it takes the state out of the kernel's table and
 //! puts it back ([`Sessions::with`]). `Rank::Proto` for the table.
 
@@ -14,7 +17,7 @@ use wire::{
 
 use crate::call::{self, Call, Waiting};
 use crate::notice::{Notice, Wake};
-use crate::output::{Output, Transport};
+use crate::output::{KEPT, Output, Transport};
 use crate::session::{Ended, Trust};
 
 /// The most memory of the client's that calls under way may keep, in bytes.
@@ -34,6 +37,10 @@ pub(crate) struct State {
     calls: KVec<KBox<Call>>,
     /// Calls are due that there was no room to answer for.
     is_behind: bool,
+    /// Requests wait for room to answer them.
+    is_stalled: bool,
+    /// Bytes of a message that are still to be passed over.
+    skip: usize,
     /// For the next call that waits.
     spare: Option<Waiting>,
 }
@@ -47,27 +54,39 @@ pub(crate) enum Outside {
 }
 
 impl State {
-    pub(crate) fn new(cx: &Cx<'_>, token: u64, wake: Arc<dyn Wake>, trust: Trust) -> Self {
+    pub(crate) fn new(
+        cx: &Cx<'_>,
+        token: u64,
+        wake: Arc<dyn Wake>,
+        trust: Trust,
+    ) -> Result<Self, NoMemory> {
         let most = if trust == Trust::Owner { MAX_REQUESTS } else { MAX_OF_NOBODY };
-        Self {
+        Ok(Self {
             token,
             most,
             wake,
-            input: KVec::new(cx),
-            output: Output::new(cx),
+            input: empty_input(cx)?,
+            output: Output::new(cx)?,
             calls: KVec::new(cx),
             is_behind: false,
+            is_stalled: false,
+            skip: 0,
             spare: None,
-        }
+        })
     }
 
     pub(crate) fn output(&mut self) -> &mut Output {
         &mut self.output
     }
 
+    /// Whether answers wait to be sent, or requests for room for theirs.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.output.is_empty() || self.is_stalled
+    }
+
     /// Whether requests are to be read.
     pub(crate) fn wants_input(&self) -> bool {
-        !self.output.is_full()
+        !self.output.is_full() && !self.is_stalled
     }
 
     /// Takes messages in, and answers them as far as they can be answered now.
@@ -91,24 +110,39 @@ impl State {
         bytes: &mut &[u8],
         transport: &mut dyn Transport,
     ) -> Result<Option<Outside>, Ended> {
+        self.is_stalled = false;
         loop {
-            if self.output.is_full() {
-                self.output.flush(l, transport);
-                if self.output.is_full() {
-                    self.input.extend_from_slice(core::mem::take(bytes))?;
-                    return Ok(None);
-                }
+            let passed = self.skip.min(bytes.len());
+            *bytes = bytes.get(passed..).unwrap_or_default();
+            self.skip -= passed;
+            if self.skip > 0 {
+                return Ok(None);
+            }
+            if !self.make_room(l, transport)? {
+                self.is_stalled = true;
+                self.input.extend_from_slice(core::mem::take(bytes))?;
+                return Ok(None);
             }
             let outside = if self.input.is_empty() {
                 let Some(Message { header, body, rest }) = split(bytes)? else {
-                    self.input.extend_from_slice(core::mem::take(bytes))?;
+                    if self.input.extend_from_slice(bytes).is_err() {
+                        self.pass_over(l, bytes)?;
+                        continue;
+                    }
+                    *bytes = &[];
                     return Ok(None);
                 };
                 *bytes = rest;
                 self.message(l, header, body)?
             } else {
-                if !self.complete(bytes)? {
-                    return Ok(None);
+                match self.complete(bytes) {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(None),
+                    Err(Ended::NoMemory) => {
+                        self.pass_over(l, bytes)?;
+                        continue;
+                    }
+                    Err(ended) => return Err(ended),
                 }
                 let input = core::mem::replace(&mut self.input, KVec::new(l));
                 let (outside, used) = match split(&input)? {
@@ -117,12 +151,49 @@ impl State {
                 };
                 self.input = input;
                 self.input.drain(..used as usize);
+                if self.input.is_empty() && self.input.capacity() > KEPT {
+                    drop(core::mem::replace(&mut self.input, KVec::new(l)));
+                    self.input = empty_input(l)?;
+                }
                 outside
             };
             if outside.is_some() {
                 return Ok(outside);
             }
         }
+    }
+
+    /// Sees to it that an answer finds room; false if it has to wait until the client has read others.
+    fn make_room(&mut self, cx: &Cx<'_>, transport: &mut dyn Transport) -> Result<bool, NoMemory> {
+        if self.output.has_room() {
+            return Ok(true);
+        }
+        self.output.flush(cx, transport);
+        match self.output.has_room() {
+            false if self.output.is_empty() => Err(NoMemory),
+            has_room => Ok(has_room),
+        }
+    }
+
+    /// Passes over the message whose beginning is in `input`, or else in `bytes`: there is no memory
+    /// for the rest. What it asked for ends so.
+    fn pass_over(&mut self, l: &mut Lwp<'_>, bytes: &[u8]) -> Result<(), Ended> {
+        let raw = self.input.first_chunk().or(bytes.first_chunk()).ok_or(NoMemory)?;
+        let header = Header::parse(raw)?;
+        self.skip = (header.len as usize).saturating_sub(self.input.len());
+        self.input.clear();
+        match header.kind {
+            Kind::Syscall => call::fail(&mut self.output, header.request, Errno::NoMemory)?,
+            Kind::Copied => {
+                if let Some(at) = self.find(header.request) {
+                    call::fail(&mut self.output, header.request, Errno::NoMemory)?;
+                    self.done(l, at);
+                }
+            }
+            // The others are short.
+            _ => return Err(Ended::NoMemory),
+        }
+        Ok(())
     }
 
     /// Adds to the message that was begun; whether it is whole.
@@ -138,8 +209,9 @@ impl State {
     fn fill(&mut self, len: usize, bytes: &mut &[u8]) -> Result<(), NoMemory> {
         let missing = len.saturating_sub(self.input.len()).min(bytes.len());
         let (now, later) = bytes.split_at(missing);
+        self.input.extend_from_slice(now)?;
         *bytes = later;
-        self.input.extend_from_slice(now)
+        Ok(())
     }
 
     fn message(
@@ -271,16 +343,14 @@ impl State {
         transport: &mut dyn Transport,
     ) -> Result<(), Ended> {
         let mut at = 0;
-        while let Some(call) = self.calls.get(at) {
-            if self.output.is_full() {
-                self.output.flush(l, transport);
-                if self.output.is_full() {
-                    self.is_behind = true;
-                    return Ok(());
-                }
+        while at < self.calls.len() {
+            if !self.make_room(l, transport)? {
+                self.is_behind = true;
+                self.calls.iter_mut().for_each(|call| call.put_off(l));
+                return Ok(());
             }
             let before = self.calls.len();
-            if call.is_due() {
+            if self.calls.get_mut(at).is_some_and(|call| call.is_due()) {
                 self.again(l, at)?;
             }
             // One that is done leaves its place to another.
@@ -317,6 +387,13 @@ impl State {
             call.let_go(cx);
         }
     }
+}
+
+/// Room for the header of a message that comes in pieces, which a session always has.
+fn empty_input(cx: &Cx<'_>) -> Result<KVec<u8>, NoMemory> {
+    let mut input = KVec::new(cx);
+    input.reserve(HEADER_LEN)?;
+    Ok(input)
 }
 
 struct Message<'a> {

@@ -9,15 +9,9 @@ use std::sync::atomic::Ordering;
 use base::Errno;
 use base::syscall::number;
 use sim::Sim;
-use support::{Answer, Client, Served, message, scene, syscall};
+use support::{Answer, Client, Served, loopback, message, scene, syscall};
 use sysproxy::{Ended, Trust};
 use wire::{Copyin, How, Kind, MAX_HELLO};
-
-/// struct sockaddr_in of 127.0.0.1 with a port.
-fn loopback(port: u16) -> [u8; 16] {
-    let [p0, p1] = port.to_be_bytes();
-    [2, 0, p0, p1, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]
-}
 
 const AT: u64 = 0x7000;
 const BUF: u64 = 0x8000;
@@ -140,6 +134,40 @@ fn memory_in_many_pieces_is_found_and_disorder_keeps_nobody_busy() {
         let mut memory: Vec<(u64, &[u8])> = (0..1000).map(|n| (place(n), &b"x"[..])).collect();
         memory.extend([(0xa000, &hdr[..]), (AT, &to), (0x9000, &iov)]);
         assert_eq!(c.call(number::SENDMSG, &[fd, 0xa000, 0], &memory), Err(Errno::TooBig));
+    });
+}
+
+#[test]
+fn a_message_has_as_many_pieces_as_linux_allows() {
+    scene(|s| {
+        let mut c = s.guest(Trust::Owner, 1);
+        let fd = bound(&mut c, 7);
+        let place = |n: u64| 0x10_0000 + 2 * n;
+        let all = |call, hdr: &[u8], iov: &[u8], c: &mut Client| {
+            c.send(&syscall(8, call, &[fd, 0xa000, 0], &[])).unwrap();
+            loop {
+                match c.next() {
+                    Answer::Copyin(8, Copyin { addr: 0xa000, .. }) => c.copied(8, 0, hdr),
+                    Answer::Copyin(8, Copyin { addr: 0x9000, .. }) => c.copied(8, 0, iov),
+                    Answer::Copyin(8, Copyin { addr: AT, .. }) => c.copied(8, 0, &loopback(7)),
+                    Answer::Copyin(8, Copyin { len: 1, .. }) => c.copied(8, 0, b"x"),
+                    Answer::Return(8, result, memory) => return (result, memory),
+                    other => panic!("{other:?}"),
+                }
+                .unwrap();
+            }
+        };
+        let (hdr, iov) = pieces((0..1024).map(place));
+        assert_eq!(all(number::SENDMSG, &hdr, &iov, &mut c).0, Ok(1024));
+        let (result, memory) = all(number::RECVMSG, &hdr, &iov, &mut c);
+        assert_eq!(result, Ok(1024));
+        let read = memory.iter().filter(|(addr, data)| *addr >= 0x10_0000 && data == b"x");
+        assert_eq!(read.count(), 1024);
+        // One more is too many, as in sendmsg(2).
+        let (hdr, iov) = pieces((0..1025).map(place));
+        for call in [number::SENDMSG, number::RECVMSG] {
+            assert_eq!(all(call, &hdr, &iov, &mut c), (Err(Errno::MessageSize), vec![]));
+        }
     });
 }
 

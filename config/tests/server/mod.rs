@@ -6,6 +6,7 @@
 
 pub mod plain;
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -117,6 +118,19 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Starts a server on TCP; where it listens.
+pub fn tcp_url(place: &Place, words: &str) -> String {
+    let output = place.start(words);
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A file with a key, called `name`.
+pub fn key_file(place: &Place, name: &str) {
+    let path = place.path().join(name);
+    std::fs::write(&path, format!("{:02x}", name.as_bytes()[0]).repeat(32)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// Asks a kernel to end.

@@ -27,7 +27,7 @@ const COUNT: Opt = Opt::value('c', "COUNT", "stop after COUNT requests");
 const INTERVAL: Opt =
     Opt::value('i', "SECONDS", "time between two requests (1); 0: as fast as they are answered");
 const SIZE: Opt = Opt::value('s', "BYTES", "data in a request (56)");
-const TTL: Opt = Opt::value('t', "HOPS", "hops that requests may take (255)");
+const TTL: Opt = Opt::value('t', "HOPS", "hops that requests may take (255; to a group: 1)");
 const TIMEOUT: Opt = Opt::value('W', "SECONDS", "time to wait for the last answer (10)");
 const DEADLINE: Opt = Opt::value('w', "SECONDS", "stop after so long, whatever was answered");
 const QUIET: Opt = Opt::flag('q', "print nothing but the statistics");
@@ -102,7 +102,8 @@ impl How {
         let time = |opt| arguments.value::<Time>(opt, "a number of seconds, as 0.5 is");
         let count = arguments.value(&COUNT, "a number")?;
         let size = arguments.value(&SIZE, "a number of bytes")?.unwrap_or(56);
-        let ttl = arguments.value(&TTL, "a number of hops")?.unwrap_or(MAX_TTL);
+        let usual = if to.is_multicast() { 1 } else { MAX_TTL };
+        let ttl = arguments.value(&TTL, "a number of hops")?.unwrap_or(usual);
         if count == Some(0) {
             return Err(Failure::misuse("-c COUNT: at least one"));
         }
@@ -151,13 +152,21 @@ impl Socket {
         let failed = |e: io::Error| told(&how.to.to_string(), &e, ADVICE);
         match RawSocket::new(client, icmp::ICMP) {
             Ok(socket) => {
-                socket.set_ttl(how.ttl).map_err(failed)?;
+                match how.to.is_multicast() {
+                    true => socket.set_multicast_ttl_v4(how.ttl),
+                    false => socket.set_ttl(how.ttl),
+                }
+                .map_err(failed)?;
                 how.broadcast.then(|| socket.set_broadcast(true)).transpose().map_err(failed)?;
                 Ok(Socket::Raw(ManuallyDrop::new(socket)))
             }
             Err(e) if e.raw_os_error() == Some(errno::PERM) => {
                 let socket = IcmpSocket::new(client).map_err(failed)?;
-                socket.set_ttl(how.ttl).map_err(failed)?;
+                match how.to.is_multicast() {
+                    true => socket.set_multicast_ttl_v4(how.ttl),
+                    false => socket.set_ttl(how.ttl),
+                }
+                .map_err(failed)?;
                 how.broadcast.then(|| socket.set_broadcast(true)).transpose().map_err(failed)?;
                 // So that what goes wrong on the way is told.
                 socket.connect(how.to).map_err(failed)?;
@@ -385,6 +394,8 @@ mod tests {
         assert_eq!(all.deadline, Some(Duration::from_secs(9)));
         let usual = how("10.0.0.1").unwrap();
         assert_eq!((usual.size, usual.ttl), (56, 255));
+        let group = how("224.0.0.1").unwrap();
+        assert_eq!(group.ttl, 1);
         for (line, says) in [
             ("", "ADDRESS is missing"),
             ("10.0.0.1 10.0.0.2", "too many"),

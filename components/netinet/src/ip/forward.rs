@@ -10,7 +10,7 @@ use net::route::{Route, RouteKind};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::finish::longest;
-use super::input::refuse_options;
+use super::input::{is_everybody, refuse_options};
 use super::options;
 use super::output::{SendError, send_on};
 use crate::component::INET;
@@ -44,6 +44,9 @@ pub(super) fn forward(cx: &Cx<'_>, mut packet: Packet, route: Route) {
     };
     // RFC 1812 §5.2.7.2: nothing from or to loopback or network zero leaves a router.
     if header.src().is_loopback() || header.src().octets()[0] == 0 {
+        return inet.ip.bad_address.inc(cx);
+    }
+    if is_everybody(cx, header.src()) {
         return inet.ip.bad_address.inc(cx);
     }
     let (dst, header_len) = (header.dst(), header.header_len());

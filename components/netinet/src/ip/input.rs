@@ -111,14 +111,20 @@ pub(super) fn refuse_options(cx: &Cx<'_>, packet: Packet, refused: Refused) {
     report(cx, packet, about);
 }
 
+/// Whether `src` is everybody on a network that we are on: a source is one host (RFC 1122 §3.2.1.3,
+/// RFC 1812 §5.3.7).
+#[inline]
+pub(super) fn is_everybody(cx: &Cx<'_>, src: Ipv4Addr) -> bool {
+    // A host's part, of two bits at least, that is all zeros or all ones: every other packet is spared
+    // another look at the table.
+    let [.., last] = src.octets();
+    let may_be = matches!(last & 3, 0 | 3);
+    may_be && lookup4(cx, src).is_some_and(|r: Route| r.kind == RouteKind::Broadcast)
+}
+
 /// A packet for this kernel.
 pub(super) fn deliver(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header, to_everybody: bool) {
-    // RFC 1122 §3.2.1.3: a source is one host, so not everybody on a network that we are on. What
-    // passes through is not asked: that would be another look at the table for each packet.
-    let is_broadcast = |r: Route| r.kind == RouteKind::Broadcast;
-    if !packet.flags().contains(Flags::LOOPED)
-        && lookup4(cx, header.src()).is_some_and(is_broadcast)
-    {
+    if !packet.flags().contains(Flags::LOOPED) && is_everybody(cx, header.src()) {
         return cx.get(&INET).ip.bad_address.inc(cx);
     }
     if header.is_fragment() {

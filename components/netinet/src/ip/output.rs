@@ -33,7 +33,7 @@ pub struct Send {
     pub dst: Ipv4Addr,
     /// The protocol.
     pub protocol: u8,
-    /// Hops; 0: the kernel's default.
+    /// Hops; 0: the kernel's default, or, for a group, none beyond this kernel.
     pub ttl: u8,
     /// Type of service.
     pub tos: u8,
@@ -128,7 +128,8 @@ pub fn send(cx: &Cx<'_>, mut payload: Packet, how: &Send) -> Result<(), SendErro
     let src = how.src.filter(|s| !s.is_unspecified()).unwrap_or(route.source);
     let total = payload.len() + MIN_HEADER_LEN;
     let total = u16::try_from(total).map_err(|_| SendError::TooBig { mtu: 65_535 })?;
-    let ttl = if how.ttl == 0 { inet.default_ttl() } else { how.ttl };
+    let is_default = how.ttl == 0 && !how.dst.is_multicast();
+    let ttl = if is_default { inet.default_ttl() } else { how.ttl };
     let mut header = Ipv4Header::new(src, how.dst, how.protocol, ttl, total);
     header.tos = how.tos;
     header.set_dont_fragment(how.dont_fragment);
@@ -193,12 +194,18 @@ fn to_everybody(
         return Err(SendError::TooBig { mtu: ifp.mtu() });
     }
     let group = dst.is_multicast();
+    let stays = group
+        && Ipv4Header::read_from_prefix(packet.head()).is_ok_and(|(header, _)| header.ttl == 0);
     let mac = if group { MacAddr::ipv4_multicast(dst) } else { MacAddr::BROADCAST };
     let mut copy = packet.duplicate(cx)?;
     copy.set_rcvif(Some(ifp.clone()));
     let how = if group { Flags::LINK_MULTICAST } else { Flags::LINK_BROADCAST };
     copy.set_flags(how | Flags::LOOPED | packet.unfinished());
     netisr::enqueue(cx, EtherType::IPV4, copy);
+    if stays {
+        // RFC 1112 §6.1: not beyond this host.
+        return Ok(());
+    }
     Ok(ethernet::output(cx, ifp, mac, EtherType::IPV4, packet)?)
 }
 

@@ -64,7 +64,7 @@ pub(crate) fn input(cx: &Cx<'_>, pair: &Pair, seg: &Segment, data: Packet, floor
     match outcome {
         Outcome::Nothing => {}
         Outcome::Reply(seg) => transmit::reply(cx, pair, &seg),
-        Outcome::Done(done) => match connect(cx, &listener, pair, &done) {
+        Outcome::Done(done) => match listener.connect(cx, pair, &done) {
             Ok(pcb) => {
                 pcb.segment(cx, seg, data);
                 enqueue(cx, &listener, pcb);
@@ -93,7 +93,6 @@ pub(crate) fn expire(cx: &Cx<'_>) {
     }
 }
 
-/// Makes the connection of a handshake that has ended.
 fn connect(
     cx: &Cx<'_>,
     listener: &TcpPcb,
@@ -155,7 +154,7 @@ fn enqueue(cx: &Cx<'_>, listener: &TcpPcb, pcb: KArc<TcpPcb>) {
     };
     drop(inner);
     match refused {
-        None => listener.so.queue().wake(cx, Events::IN),
+        None => listener.so.queue().wake_taker(cx, Events::IN),
         Some(pcb) => {
             cx.get(&TCP).counters.listen_full.inc(cx);
             pcb.break_off(cx);
@@ -164,6 +163,11 @@ fn enqueue(cx: &Cx<'_>, listener: &TcpPcb, pcb: KArc<TcpPcb>) {
 }
 
 impl TcpPcb {
+    /// Makes the connection of a handshake that has ended, at the cost of whoever listens.
+    fn connect(&self, cx: &Cx<'_>, pair: &Pair, done: &Done) -> Result<KArc<TcpPcb>, SockError> {
+        cx.charged_to(self.so.charge().account(), |cx| connect(cx, self, pair, done))
+    }
+
     fn is_full(&self, cx: &Cx<'_>) -> bool {
         let inner = self.inner.lock(cx);
         inner.listen.as_ref().is_none_or(|l| l.queue.len() >= l.backlog)

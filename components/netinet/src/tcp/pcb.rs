@@ -266,6 +266,15 @@ impl TcpPcb {
     pub(crate) fn segment(&self, cx: &Cx<'_>, seg: &Segment, data: Packet) {
         let mut came = false;
         let so = &self.so;
+        // What comes out of order is held by the connection, and so is whose that is.
+        let data = match data.is_empty() {
+            true => Ok(data),
+            false => data.charged_to(so.charge().account()),
+        };
+        let Ok(data) = data else {
+            // It is as if it had been lost on its way.
+            return cx.get(&TCP).counters.no_memory.inc(cx);
+        };
         self.run(cx, |tcb, now| {
             let reply = tcb.input(seg, data, now, &mut |data| {
                 let mut state = so.state(cx);
@@ -290,7 +299,7 @@ impl TcpPcb {
             ((), reply)
         });
         if came {
-            self.so.queue().wake(cx, Events::IN);
+            self.so.queue().wake_taker(cx, Events::IN);
         }
     }
 }

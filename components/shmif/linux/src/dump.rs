@@ -2,10 +2,13 @@
 //!
 //! * [`Dump::read`] reads a file, of live members or dead ones; it takes no lock and writes nothing.
 //! * [`Dump::frames`]: what is there.  * [`Dump::capture`]: the same for tcpdump and Wireshark.
+//! * [`Arguments`]: the command line of `shmif_dumpbus`.
 //!
 //! A ring that makes no sense is shown as far as it does. The times are the senders'.
 //!
 //! Locking: none. Sources: NetBSD usr.bin/shmif_dumpbus.
+
+mod arguments;
 
 use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -19,6 +22,8 @@ use shmif::bus::layout::{FILE_MAX, Found, PAGE, SLOT, SLOTS_AT};
 use shmif::bus::record::FRAME_MAX;
 use shmif::bus::ring::{Cursor, Next};
 use shmif::bus::{Map, Record, Station};
+
+pub use arguments::Arguments;
 
 /// What was in a file.
 #[derive(Clone, Debug, Default)]

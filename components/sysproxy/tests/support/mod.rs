@@ -119,6 +119,12 @@ pub struct Client {
     pub wire: Wire,
 }
 
+/// struct sockaddr_in of 127.0.0.1 with a port.
+pub fn loopback(port: u16) -> [u8; 16] {
+    let [p0, p1] = port.to_be_bytes();
+    [2, 0, p0, p1, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+}
+
 /// A message's bytes.
 pub fn message(kind: Kind, request: u64, body: &[u8]) -> Vec<u8> {
     [&Header::new(kind, request, body.len()).to_bytes()[..], body].concat()

@@ -60,7 +60,7 @@ pub struct Arguments {
         value_parser = clap::value_parser!(u32).range(1..=64))]
     pub ncpu: u32,
 
-    /// The most memory that the kernel may hold: bytes, or as in 16M [default: a quarter of this
+    /// The most memory that the kernel may hold: bytes, or as in 16M or 16m [default: a quarter of this
     /// machine's]
     #[arg(short = 'r', value_name = "MEMLIMIT", value_parser = config::size)]
     pub memlimit: Option<u64>,
@@ -118,6 +118,7 @@ mod tests {
         let parsed = parse("-lrumpnet -lrumpnet_net -l netinet -c 2 -r16M -sv unix://a").unwrap();
         assert_eq!(parsed.components, ["rumpnet", "rumpnet_net", "netinet"]);
         assert_eq!((parsed.ncpu, parsed.memlimit), (2, Some(16 << 20)));
+        assert_eq!(parse("-r 16m unix://a").unwrap().memlimit, Some(16 << 20));
         assert!(parsed.foreground && parsed.verbose && parsed.url == "unix://a");
     }
 

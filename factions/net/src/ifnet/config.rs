@@ -65,7 +65,11 @@ pub(crate) fn take_down(l: &mut Lwp<'_>, ifp: &KArc<Ifnet>) {
 pub fn set_linkstr(l: &mut Lwp<'_>, name: &str, linkstr: &str) -> Result<(), IfError> {
     one_at_a_time(l, |l| {
         let ifp = find(l, name)?;
-        ifp.driver().set_linkstr(l, &ifp, linkstr)
+        ifp.driver().set_linkstr(l, &ifp, linkstr)?;
+        if !linkstr.is_empty() && ifp.flags().contains(IfFlags::UP) {
+            tell_neighbours(l, &ifp);
+        }
+        Ok(())
     })
 }
 
@@ -85,15 +89,32 @@ pub fn set_up(l: &mut Lwp<'_>, name: &str, up: bool) -> Result<(), IfError> {
     })
 }
 
-fn set_up_locked(cx: &Cx<'_>, ifp: &KArc<Ifnet>, up: bool) {
+/// Brings `ifp` up, or takes it down; false if it was so.
+fn set_up_locked(cx: &Cx<'_>, ifp: &KArc<Ifnet>, up: bool) -> bool {
     let (set, clear) =
         if up { (IfFlags::UP, IfFlags::empty()) } else { (IfFlags::empty(), IfFlags::UP) };
-    if ifp.flags().contains(IfFlags::UP) != up {
-        ifp.change_flags(set, clear);
-        ifp.driver().flags_changed(cx, ifp);
-        if !up {
-            domain::of(cx).for_each(|d| (d.interface_down)(cx, ifp));
+    if ifp.flags().contains(IfFlags::UP) == up {
+        return false;
+    }
+    ifp.change_flags(set, clear);
+    ifp.driver().flags_changed(cx, ifp);
+    match up {
+        true => tell_neighbours(cx, ifp),
+        false => domain::of(cx).for_each(|d| (d.interface_down)(cx, ifp)),
+    }
+    true
+}
+
+/// All addresses of an interface that is up (again).
+fn tell_neighbours(cx: &Cx<'_>, ifp: &KArc<Ifnet>) {
+    let mut at = 0;
+    loop {
+        let addr = ifp.addrs(cx).get(at).copied();
+        let Some(addr) = addr else { return };
+        if let Ok(domain) = domain_of(cx, addr.addr) {
+            (domain.address_up)(cx, ifp, addr);
         }
+        at += 1;
     }
 }
 
@@ -166,8 +187,9 @@ fn add_addr_locked(l: &mut Lwp<'_>, ifp: &KArc<Ifnet>, new: IfAddr) -> Result<()
         ifp.addrs(l).retain(|a| a.addr != new.addr);
         return Err(e);
     }
-    set_up_locked(l, ifp, true);
-    (domain.address_up)(l, ifp, new);
+    if !set_up_locked(l, ifp, true) {
+        (domain.address_up)(l, ifp, new);
+    }
     Ok(())
 }
 

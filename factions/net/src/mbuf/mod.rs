@@ -479,6 +479,24 @@ impl Packet {
         Ok(self)
     }
 
+    /// Charges `account`, of the same kernel, for the packet from now on. Where it cannot be charged,
+    /// the packet is given back as it is.
+    #[inline]
+    pub fn charged_to(self, account: &Arc<Account>) -> Result<Packet, Packet> {
+        if Arc::ptr_eq(&self.0.account, account) { Ok(self) } else { self.move_to(account) }
+    }
+
+    #[cold]
+    fn move_to(mut self, account: &Arc<Account>) -> Result<Packet, Packet> {
+        let cost = self.cost();
+        if account.take(cost).is_err() {
+            return Err(self);
+        }
+        self.0.account.give_back(cost);
+        self.0.account.clone_from(account);
+        Ok(self)
+    }
+
     /// Bytes charged for the packet.
     #[inline]
     pub fn cost(&self) -> usize {

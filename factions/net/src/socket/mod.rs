@@ -185,7 +185,7 @@ impl Socket {
         let refused = state.rcv.append(Record { packet, from: Some(from), to, ifindex });
         drop(state);
         if refused.is_ok() {
-            self.queue.wake(cx, Events::IN);
+            self.queue.wake_taker(cx, Events::IN);
         }
         refused.is_ok()
     }

@@ -3,8 +3,8 @@
 //! * [`Sockbuf::append`], [`Sockbuf::pop`]: messages, each with its addresses.
 //! * [`Sockbuf::append_stream`], [`Sockbuf::pull`]: bytes without borders.
 //!
-//! Packets are charged to the kernel by themselves; the limit says how much of that one socket may
-//! hold: so many bytes of data, and twice as many with what packets cost beside their data.
+//! Packets are charged by themselves, to the account of whoever made the socket, whoever sent them;
+//! the limit says how much of that one socket may hold: so many bytes of data, and twice as many with what packets cost beside their data.
 //!
 //! Locking: its socket's (`Rank::Socket`). Sources: NetBSD uipc_socket2.c (sb_hiwat, sb_mbmax).
 
@@ -85,7 +85,7 @@ impl Sockbuf {
     }
 
     /// Puts a message at the end, or gives it back if there is no room or no memory.
-    pub fn append(&mut self, record: Record) -> Result<(), Record> {
+    pub fn append(&mut self, mut record: Record) -> Result<(), Record> {
         let (len, cost) = (record.packet.len(), record.packet.cost());
         // One message of any size fits into an empty buffer: the limit may be below it, but the
         // reader would otherwise wait for ever.
@@ -93,6 +93,13 @@ impl Sockbuf {
             self.dropped += 1;
             return Err(record);
         }
+        record.packet = match record.packet.charged_to(self.queue.account()) {
+            Ok(packet) => packet,
+            Err(packet) => {
+                self.dropped += 1;
+                return Err(Record { packet, ..record });
+            }
+        };
         if let Err(record) = self.queue.push_back(record) {
             self.dropped += 1;
             return Err(record);
@@ -110,6 +117,7 @@ impl Sockbuf {
             self.bytes += len;
             return Ok(());
         }
+        let packet = packet.charged_to(self.queue.account())?;
         let record = Record { packet, from: None, to: None, ifindex: 0 };
         self.queue.push_back(record).map_err(|r| r.packet)?;
         self.bytes += len;

@@ -6,6 +6,7 @@
 use core::net::{IpAddr, SocketAddr};
 
 use base::file::uio::Uio;
+use base::wait::Events;
 use base::{Cx, Lwp};
 
 use super::file::SocketFile;
@@ -74,7 +75,11 @@ pub(super) fn receive(
         && let Some(record) = state.rcv.front()
     {
         let len = copy(&record.packet, uio);
-        return Ok(Received::of(record, len));
+        let received = Received::of(record, len);
+        drop(state);
+        // It stays for another one, which was perhaps not told of it.
+        file.so.queue().wake_one(l, Events::IN);
+        return Ok(received);
     }
     let Some(record) = state.rcv.pop() else {
         return at_the_end(state.flags);
@@ -121,11 +126,19 @@ fn receive_stream(
             break;
         }
     }
-    if flags.contains(MsgFlags::PEEK) {
+    let peeks = flags.contains(MsgFlags::PEEK);
+    if !peeks {
+        state.rcv.pull(len);
+    }
+    let more = !state.rcv.is_empty();
+    drop(state);
+    if more {
+        // What is left is another one's, which was perhaps not told of it.
+        file.so.queue().wake_one(l, Events::IN);
+    }
+    if peeks {
         return Ok(Received { len, full: len, ..Received::default() });
     }
-    state.rcv.pull(len);
-    drop(state);
     file.pcb.received(l);
     Ok(Received { len, full: len, ..Received::default() })
 }

@@ -5,37 +5,11 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use shmif_linux::dump::Dump;
-
-/// Show the frames that are still in a bus file, merged by time
-///
-/// A bus file keeps the last 128 KiB of frames of each member, also after its death, so this tells
-/// what happened before a crash. It changes nothing, takes no lock, and works on a bus in use. The
-/// times are the senders'.
-///
-/// Without -p: a line per frame (time, slot and which owner of it, how many frames it had sent,
-/// addresses, type, length), and before them a line per member.
-#[derive(Parser)]
-#[command(
-    name = "shmif_dumpbus",
-    max_term_width = 100,
-    after_help = "Examples:\n  \
-        shmif_dumpbus shm/shmif1                     a line per frame\n  \
-        shmif_dumpbus -p out.pcap shm/shmif1         a capture for Wireshark\n  \
-        shmif_dumpbus -p - shm/shmif1 | tcpdump -r - what tcpdump makes of it"
-)]
-struct Arguments {
-    /// Write a capture file (pcap, times in nanoseconds); `-` is the standard output
-    #[arg(short, long, value_name = "FILE")]
-    pcap: Option<PathBuf>,
-    /// The bus: the path that was given as linkstr
-    #[arg(value_name = "BUSFILE")]
-    bus: PathBuf,
-}
+use shmif_linux::dump::{Arguments, Dump};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
