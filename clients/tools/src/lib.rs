@@ -33,6 +33,7 @@ mod requests;
 mod route;
 mod server;
 mod signal;
+mod sockstat;
 mod sysctl;
 mod table;
 mod traceroute;

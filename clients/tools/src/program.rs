@@ -13,7 +13,9 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use crate::arguments::{self, Asked};
 use crate::definition::Tool;
 use crate::failure::{Failure, nearest};
-use crate::{arp, halt, help, ifconfig, list, netstat, pages, ping, route, sysctl, traceroute};
+use crate::{
+    arp, halt, help, ifconfig, list, netstat, pages, ping, route, sockstat, sysctl, traceroute,
+};
 
 /// All tools, in the order in which help shows them.
 pub const TOOLS: &[&Tool] = &[
@@ -24,6 +26,7 @@ pub const TOOLS: &[&Tool] = &[
     &ping::TOOL,
     &traceroute::TOOL,
     &netstat::TOOL,
+    &sockstat::TOOL,
     &sysctl::TOOL,
     &halt::TOOL,
 ];

@@ -18,6 +18,7 @@ const LISTS: &[(&str, &str, char)] =
 const NUMBERS: &[&str] = &[
     "index", "mtu", "prefix", "ipackets", "ibytes", "imcasts", "ierrors", "iqdrops", "noproto",
     "opackets", "obytes", "omcasts", "oerrors", "oqdrops", "expires", "recv-q", "send-q", "value",
+    "pid", "uid", "fd", "number",
 ];
 
 /// A table.

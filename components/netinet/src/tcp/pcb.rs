@@ -95,7 +95,7 @@ impl TcpPcb {
     }
 
     /// The state, for lists.
-    pub(crate) fn state_name(&self, cx: &Cx<'_>) -> &'static str {
+    pub(crate) fn listed_state(&self, cx: &Cx<'_>) -> &'static str {
         if self.listens() {
             return "LISTEN";
         }

@@ -318,6 +318,10 @@ impl UsrReqs for TcpPcb {
         SocketAddr::from(at.unwrap_or((Ipv4Addr::UNSPECIFIED, 0)))
     }
 
+    fn state_name(&self, cx: &Cx<'_>) -> &'static str {
+        self.listed_state(cx)
+    }
+
     fn peer_addr(&self, cx: &Cx<'_>) -> Option<SocketAddr> {
         let inner = self.inner.lock(cx);
         let connected = inner.tcb.as_ref().is_some_and(|tcb| tcb.state() != State::SynSent);

@@ -17,6 +17,7 @@ pub(crate) mod calls;
 mod error;
 mod file;
 pub mod ioctl;
+pub(crate) mod list;
 mod msghdr;
 pub mod options;
 mod protosw;

@@ -223,6 +223,11 @@ pub trait UsrReqs: Send + Sync {
     /// The socket's own address.
     fn local_addr(&self, cx: &Cx<'_>) -> SocketAddr;
 
+    /// The state of its connection, for lists; empty if it has none.
+    fn state_name(&self, cx: &Cx<'_>) -> &'static str {
+        ""
+    }
+
     /// The peer's address, if there is a peer.
     fn peer_addr(&self, cx: &Cx<'_>) -> Option<SocketAddr>;
 
