@@ -145,6 +145,31 @@ fn sockets_have_owners() {
 }
 
 #[test]
+fn remote_sockets_are_in_groups() {
+    let network = Network::of_one();
+    let url = transport::Url::Unix(network.path().join("a"));
+    let client = remote::Client::connect(&url.to_string()).unwrap();
+    let [group, here] = [[239, 1, 1, 1], [127, 0, 0, 1]].map(std::net::Ipv4Addr::from);
+    let [x, y] = [0, 1].map(|_| remote::UdpSocket::bind_shared(&client, "0.0.0.0:5000").unwrap());
+    x.join_multicast_v4(&group, &here).unwrap();
+    y.join_multicast_v4(&group, &here).unwrap();
+    x.set_multicast_if_v4(&here).unwrap();
+    x.send_to(b"to all", (group, 5000)).unwrap();
+    let mut buf = [0; 16];
+    for socket in [&x, &y] {
+        assert_eq!(socket.recv(&mut buf).unwrap(), 6);
+    }
+    y.leave_multicast_v4(&group, &here).unwrap();
+    assert!(y.leave_multicast_v4(&group, &here).is_err());
+    x.set_multicast_loop_v4(false).unwrap();
+    assert!(!x.multicast_loop_v4().unwrap());
+    x.send_to(b"to nobody", (group, 5000)).unwrap();
+    network.rump("a", "netstat -s").has(&["ip:\n", "not_member", "igmp:\n", "reports_sent"]);
+    x.set_nonblocking(true).unwrap();
+    assert_eq!(x.recv(&mut buf).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
 fn halting_ends_the_server() {
     let mut network = Network::of_one();
     network.rump("a", "halt -d").succeeds("");

@@ -100,7 +100,8 @@ impl UsrReqs for PingPcb {
 
     fn connect(&self, l: &mut Lwp<'_>, to: SocketAddr) -> Result<Connecting, SockError> {
         let raw = l.get(&RAW);
-        raw.pings.connect(l, self.key, &self.so, host(destination(to)?), &raw.ids)?;
+        let out_if = self.options.multicast.group().out_if;
+        raw.pings.connect(l, self.key, &self.so, (host(destination(to)?), out_if), &raw.ids)?;
         self.so.take_error(l);
         Ok(Connecting::Done)
     }
@@ -178,6 +179,7 @@ impl UsrReqs for PingPcb {
     }
 
     fn detach(&self, l: &mut Lwp<'_>) {
+        self.options.multicast.leave_all(l, &self.so);
         l.get(&RAW).pings.remove(l, self.key);
     }
 }

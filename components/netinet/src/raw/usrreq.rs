@@ -61,16 +61,17 @@ impl RawPcb {
         if first >> 4 != 4 || header.header_len() < MIN_HEADER_LEN {
             return Err(SockError::Invalid);
         }
+        let out_if = self.options.multicast.group().out_if;
         header.set_total_len(total);
         if header.id() == 0 {
             header.set_id(cx.get(&INET).new_id(cx));
         }
         if header.src().is_unspecified() {
-            header.set_src(output::source_for(cx, dst).ok_or(SockError::NetUnreachable)?);
+            header.set_src(output::source_by(cx, dst, out_if).ok_or(SockError::NetUnreachable)?);
         }
         header.set_checksum(options);
         let broadcast_ok = self.so.flags(cx).contains(SockFlags::BROADCAST);
-        Ok(output::send_whole(cx, packet, broadcast_ok)?)
+        Ok(output::send_whole(cx, packet, broadcast_ok, self.options.multicast.group())?)
     }
 }
 
@@ -149,6 +150,7 @@ impl UsrReqs for RawPcb {
     }
 
     fn detach(&self, l: &mut Lwp<'_>) {
+        self.options.multicast.leave_all(l, &self.so);
         l.get(&RAW).remove(l, self.id);
     }
 }

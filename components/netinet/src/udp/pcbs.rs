@@ -13,7 +13,7 @@ use net::socket::{SockError, SockFlags, Socket};
 
 use super::ports::{Ephemeral, RESERVED};
 use super::table::{Endpoint, Key, Table, TableError};
-use crate::ip::output::source_for;
+use crate::ip::output::source_by;
 
 /// Endpoints and the charge for their table.
 pub(crate) struct Pcbs {
@@ -160,16 +160,17 @@ impl Pcbs {
         Ok(self.endpoint(cx, key))
     }
 
-    /// Gives an endpoint a peer, and the address that it is reached from.
+    /// Gives an endpoint a peer, and the address that it is reached from, if it is a group by the
+    /// interface with that index.
     pub(crate) fn connect(
         &self,
         cx: &Cx<'_>,
         key: Key,
         so: &Socket,
-        to: SocketAddrV4,
+        (to, out_if): (SocketAddrV4, u32),
         ephemeral: &Ephemeral,
     ) -> Result<(), SockError> {
-        let local = source_for(cx, *to.ip()).ok_or(SockError::NetUnreachable)?;
+        let local = source_by(cx, *to.ip(), out_if).ok_or(SockError::NetUnreachable)?;
         self.bound(cx, key, so, ephemeral)?;
         Ok(self.inner.lock(cx).table.connect(key, local, to)?)
     }
