@@ -186,6 +186,10 @@ impl Socket {
         self.set_int(SOL_SOCKET, so::REUSEADDR, on.into())
     }
 
+    pub(crate) fn set_reuse_port(&self, on: bool) -> io::Result<()> {
+        self.set_int(SOL_SOCKET, so::REUSEPORT, on.into())
+    }
+
     pub(crate) fn set_receive_buffer(&self, bytes: usize) -> io::Result<()> {
         self.set_int(SOL_SOCKET, so::RCVBUF, i32::try_from(bytes).unwrap_or(i32::MAX))
     }

@@ -10,7 +10,7 @@ use crate::descriptor::within;
 use crate::numbers::{
     AF_INET, IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, IP_HDRINCL, IP_MULTICAST_IF, IP_MULTICAST_LOOP,
     IP_MULTICAST_TTL, IP_TTL, IPPROTO_IP, MSG_TRUNC, SO_BROADCAST, SO_ERROR, SO_RCVBUF,
-    SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, SOL_SOCKET, call,
+    SO_RCVTIMEO, SO_REUSEADDR, SO_REUSEPORT, SO_SNDTIMEO, SOL_SOCKET, call,
 };
 use crate::{Argument, Client, Descriptor, sockaddr};
 
@@ -176,6 +176,10 @@ impl Socket {
 
     pub(crate) fn set_reuse_address(&self, on: bool) -> io::Result<()> {
         self.set_int(SOL_SOCKET, SO_REUSEADDR, on.into())
+    }
+
+    pub(crate) fn set_reuse_port(&self, on: bool) -> io::Result<()> {
+        self.set_int(SOL_SOCKET, SO_REUSEPORT, on.into())
     }
 
     pub(crate) fn set_receive_buffer(&self, bytes: usize) -> io::Result<()> {

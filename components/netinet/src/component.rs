@@ -226,6 +226,15 @@ base::sysctl! {
             _ => Err(Errno::Invalid),
         }),
     };
+    static MTU_PROBING = Node {
+        name: "net.inet.tcp.mtu_probing",
+        doc: "new connections find out what a path carries where no router says it",
+        get: |cx| Some(Value::Int(cx.try_get(&TCP)?.mtu_probing().into())),
+        set: Some(|cx, value| match value {
+            Value::Int(n @ 0..=1) => { cx.get(&TCP).set_mtu_probing(n == 1); Ok(()) }
+            _ => Err(Errno::Invalid),
+        }),
+    };
     static ERRPPS = Node {
         name: "net.inet.icmp.errppslimit", doc: "ICMP errors sent a second, at most; -1: no limit",
         get: |cx| Some(Value::Int(cx.try_get(&INET)?.error_rate())),

@@ -187,6 +187,7 @@ impl TcpPcb {
         self.send_all(cx, tcb, &pair, now);
         let events = tcb.take_events();
         let counters = &cx.get(&TCP).counters;
+        counters.black_holes.add(cx, tcb.take_black_holes().into());
         if events.contains(Event::CONNECTED) {
             counters.established.inc(cx);
             self.so.state(cx).flags -= SockFlags::CONNECTING;

@@ -12,7 +12,7 @@ use net::route::{RouteKind, lookup4};
 use net::socket::{SockError, SockFlags, Socket};
 
 use super::ports::{Ephemeral, RESERVED};
-use super::table::{Endpoint, Key, Table, TableError};
+use super::table::{Endpoint, Key, Share, Table, TableError};
 use crate::ip::output::source_by;
 
 /// Endpoints and the charge for their table.
@@ -48,6 +48,12 @@ pub(crate) fn destination(addr: SocketAddr) -> Result<SocketAddrV4, SockError> {
     let addr = inet(addr)?;
     let here = addr.ip().is_unspecified();
     Ok(if here { SocketAddrV4::new(Ipv4Addr::LOCALHOST, addr.port()) } else { addr })
+}
+
+/// With whom a socket shares its address.
+pub(crate) fn share(cx: &Cx<'_>, so: &Socket) -> Share {
+    let state = so.state(cx);
+    Share { reuse: state.flags.contains(SockFlags::REUSEADDR), user: state.shares_port }
 }
 
 /// Whether a socket may have `addr`: an address of this kernel, or one that packets for several
@@ -124,8 +130,12 @@ impl Pcbs {
         if addr.port() == 0 {
             return self.bind_any(cx, key, so, *addr.ip(), ephemeral);
         }
-        let reuse = so.flags(cx).contains(SockFlags::REUSEADDR);
-        Ok(self.inner.lock(cx).table.bind(key, *addr.ip(), addr.port(), reuse)?)
+        let share = share(cx, so);
+        let table = &mut self.inner.lock(cx).table;
+        if share.user.is_some() {
+            table.set_seed(|| base::random::u64(cx));
+        }
+        Ok(table.bind(key, *addr.ip(), addr.port(), share)?)
     }
 
     /// Gives an endpoint a port of the kernel's choice.
@@ -137,11 +147,14 @@ impl Pcbs {
         local: Ipv4Addr,
         ephemeral: &Ephemeral,
     ) -> Result<(), SockError> {
-        let reuse = so.flags(cx).contains(SockFlags::REUSEADDR);
+        let share = share(cx, so);
         let random = base::random::u32(cx);
         let table = &mut self.inner.lock(cx).table;
+        if share.user.is_some() {
+            table.set_seed(|| base::random::u64(cx));
+        }
         let port = table.choose_port(local, ephemeral.range(), random);
-        Ok(table.bind(key, local, port.ok_or(SockError::AddrInUse)?, reuse)?)
+        Ok(table.bind(key, local, port.ok_or(SockError::AddrInUse)?, share)?)
     }
 
     /// Where an endpoint is, after it was given a port if it had none.

@@ -38,7 +38,11 @@ impl FileOps for SocketFile {
             state.flags.contains(SockFlags::SHUT_READ),
             state.flags.contains(SockFlags::SHUT_WRITE),
         );
-        now.set(Events::IN, now.contains(Events::IN) || no_read || !state.rcv.is_empty());
+        let has_data = match self.so.is_stream() {
+            true => state.rcv.len() >= state.worth_reading(usize::MAX),
+            false => !state.rcv.is_empty(),
+        };
+        now.set(Events::IN, now.contains(Events::IN) || no_read || has_data);
         now.set(Events::RDHUP, no_read);
         now.set(Events::HUP, no_read && no_write);
         let can_write = !state.flags.contains(SockFlags::CONNECTING) && state.snd.room() > 0;

@@ -123,6 +123,18 @@ pub struct State {
     sndtimeo: Option<Duration>,
     /// SO_LINGER, in seconds.
     pub linger: Option<u32>,
+    /// SO_REUSEPORT: the user with whose sockets it shares its port.
+    pub shares_port: Option<u32>,
+    /// SO_RCVLOWAT: bytes of a stream that are worth waking somebody for.
+    rcvlowat: usize,
+}
+
+impl State {
+    /// Bytes of a stream that readers wait for, of `most` that they want. No more than half the
+    /// buffer: who sends may not fill it to the last byte.
+    fn worth_reading(&self, most: usize) -> usize {
+        self.rcvlowat.min(most).min(self.rcv.limit() / 2).max(1)
+    }
 }
 
 impl Socket {
@@ -136,6 +148,8 @@ impl Socket {
             rcvtimeo: None,
             sndtimeo: None,
             linger: None,
+            shares_port: None,
+            rcvlowat: 1,
         };
         let state = IntrMutex::new(cx, Rank::Socket, state);
         Self { proto, protocol, queue: WaitQueue::new(cx), state }

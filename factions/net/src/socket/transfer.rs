@@ -119,6 +119,13 @@ fn receive_stream(
         }
         return end;
     }
+    let ends = state.error.is_some() || state.flags.contains(SockFlags::SHUT_READ);
+    if !flags.contains(MsgFlags::DONTWAIT)
+        && !ends
+        && state.rcv.len() < state.worth_reading(uio.remaining())
+    {
+        return Err(SockError::WouldBlock);
+    }
     let mut len = 0;
     for record in state.rcv.iter() {
         len += copy(&record.packet, uio);
