@@ -242,7 +242,7 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         // After the kernel's end there is nothing to close.
-        let _ = self.call(|l, fd| l.proc().fds().close(l, fd));
+        let _ = self.call(base::file::close);
     }
 }
 

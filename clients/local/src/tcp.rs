@@ -192,7 +192,8 @@ impl TcpStream {
         self.0.set_int(SOL_SOCKET, so::RCVLOWAT, i32::try_from(bytes).unwrap_or(i32::MAX))
     }
 
-    /// Whether closing breaks off (`Some` of no time), or sends what is left (SO_LINGER).
+    /// What closing does (SO_LINGER): with `None` what is left is sent afterwards, with some time it waits
+    /// as long as that until the peer has everything, and with no time at all it breaks off.
     pub fn set_linger(&self, time: Option<Duration>) -> io::Result<()> {
         let seconds = time.map_or(0, |t| i32::try_from(t.as_secs()).unwrap_or(i32::MAX));
         let mut value = [0; 8];

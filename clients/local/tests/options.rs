@@ -155,3 +155,59 @@ fn corks_and_quick_acknowledgments_are_set_and_read() {
         assert_eq!(server.read(&mut buf).unwrap(), 8, "in one piece");
     });
 }
+
+#[test]
+fn a_close_that_lingers_waits_until_the_peer_has_everything() {
+    on_sims(|sim| {
+        let host: std::sync::Arc<dyn base::Host> = sim.clone();
+        let (a, b) = pair(&host);
+        let listener = TcpListener::bind(&b, "10.0.0.2:80").unwrap();
+        let connect = |linger: u64| {
+            let client = TcpStream::connect(&a, "10.0.0.2:80").unwrap();
+            let (server, _) = listener.accept().unwrap();
+            client.set_linger(Some(Duration::from_secs(linger))).unwrap();
+            (client, server)
+        };
+        let now = || a.enter(|l| l.now()).unwrap();
+        let passed = |since| Duration::from_nanos(now().nanos() - base::Instant::nanos(since));
+        // All arrives: no longer than that takes.
+        let (mut client, mut server) = connect(30);
+        client.write_all(b"all of it").unwrap();
+        let start = now();
+        drop(client);
+        assert!(passed(start) < Duration::from_secs(1), "{:?}", passed(start));
+        assert_eq!(counter(&a, "tcp", "failed"), 0);
+        let mut buf = vec![0; 1 << 20];
+        assert_eq!(server.read(&mut buf).unwrap(), 9);
+        assert_eq!(server.read(&mut buf).unwrap(), 0);
+        // The peer does not read what does not fit into its buffer: the time is over.
+        let (client, mut server) = connect(5);
+        client.set_nonblocking(true).unwrap();
+        let mut writer = &client;
+        let sent = std::iter::from_fn(|| writer.write(&buf).ok()).sum::<usize>();
+        client.set_nonblocking(false).unwrap();
+        let start = now();
+        drop(client);
+        let took = passed(start);
+        assert!(took >= Duration::from_secs(5) && took < Duration::from_secs(6), "{took:?}");
+        // What was written is still sent.
+        let mut read = 0;
+        server.set_read_timeout(Some(Duration::from_secs(600))).unwrap();
+        loop {
+            match server.read(&mut buf).unwrap() {
+                0 => break,
+                n => read += n,
+            }
+        }
+        assert_eq!(read, sent);
+        // One of two descriptors does not wait, and neither does a socket that does not block.
+        let (client, _server) = connect(5);
+        (&client).write_all(b"x").unwrap();
+        let twin = client.try_clone().unwrap();
+        twin.set_nonblocking(true).unwrap();
+        let start = now();
+        drop(client);
+        drop(twin);
+        assert!(passed(start) < Duration::from_secs(1));
+    });
+}

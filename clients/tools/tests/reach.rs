@@ -170,6 +170,45 @@ fn remote_sockets_are_in_groups() {
 }
 
 #[test]
+fn a_remote_close_that_lingers_holds_nobody_up() {
+    let mut network = Network::new();
+    for (name, addr) in [("a", "10.0.1.1/24"), ("b", "10.0.1.2/24")] {
+        network.boot(name);
+        let words = format!("ifconfig shmif0 create linkstr bus inet {addr}");
+        network.rump(name, &words).succeeds("");
+    }
+    let [a, b] = ["a", "b"].map(|name| {
+        let url = transport::Url::Unix(network.path().join(name));
+        remote::Client::connect(&url.to_string()).unwrap()
+    });
+    let listener = remote::TcpListener::bind(&b, "10.0.1.2:80").unwrap();
+    let stream = remote::TcpStream::connect(&a, "10.0.1.2:80").unwrap();
+    let (server, _) = listener.accept().unwrap();
+    stream.set_linger(Some(std::time::Duration::from_secs(60))).unwrap();
+    stream.send(b"all of it").unwrap();
+    // The link is cut: nothing arrives.
+    network.rump("b", "ifconfig shmif0 -linkstr").succeeds("");
+    stream.send(b" and more").unwrap();
+    std::thread::scope(|scope| {
+        let closing = scope.spawn(|| drop(stream));
+        // The server serves others meanwhile, the client's too.
+        a.getpid().unwrap();
+        while !network.rump("a", "netstat -an").out.contains("FIN_WAIT_1") {
+            std::thread::yield_now();
+        }
+        assert!(!closing.is_finished());
+        network.rump("b", "ifconfig shmif0 linkstr bus").succeeds("");
+        closing.join().unwrap();
+    });
+    let mut buf = [0; 32];
+    let mut read = 0;
+    while read < 18 {
+        read += server.recv(&mut buf).unwrap();
+    }
+    assert_eq!(server.recv(&mut buf).unwrap(), 0);
+}
+
+#[test]
 fn halting_ends_the_server() {
     let mut network = Network::of_one();
     network.rump("a", "halt -d").succeeds("");

@@ -193,6 +193,10 @@ impl TcpPcb {
             self.so.state(cx).flags -= SockFlags::CONNECTING;
             wake |= Events::OUT;
         }
+        if events.contains(Event::ENDED) {
+            // A close may wait for that.
+            wake |= Events::OUT;
+        }
         if events.contains(Event::PEER_ENDED) {
             self.so.no_more_input(cx);
         }

@@ -311,6 +311,7 @@ impl<P: Payload> Tcb<P> {
         if !(self.snd.fin && self.snd.una.gt(self.snd.end)) {
             return;
         }
+        self.events |= Event::ENDED;
         match self.state {
             State::FinWait1 => {
                 self.state = State::FinWait2;

@@ -325,6 +325,11 @@ impl UsrReqs for TcpPcb {
         SocketAddr::from(at.unwrap_or((Ipv4Addr::UNSPECIFIED, 0)))
     }
 
+    fn lingers(&self, cx: &Cx<'_>) -> bool {
+        use State::{Closing, FinWait1, LastAck};
+        matches!(self.state(cx), Some(FinWait1 | Closing | LastAck))
+    }
+
     fn state_name(&self, cx: &Cx<'_>) -> &'static str {
         self.listed_state(cx)
     }

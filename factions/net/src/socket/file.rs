@@ -4,6 +4,7 @@
 //! Sources: NetBSD sys_socket.c, uipc_socket.c (sopoll).
 
 use core::any::Any;
+use core::time::Duration;
 
 use base::file::FileOps;
 use base::file::uio::Uio;
@@ -65,6 +66,23 @@ impl FileOps for SocketFile {
     fn write_deadline(&self, cx: &Cx<'_>) -> Option<Instant> {
         let timeout = self.so.state(cx).sndtimeo?;
         Some(cx.now() + timeout)
+    }
+
+    fn linger(&self, l: &mut Lwp<'_>) -> Option<Instant> {
+        let state = self.so.state(l);
+        let seconds = state.linger.filter(|seconds| *seconds > 0)?;
+        // What is not read breaks the connection off: there is nothing to wait for.
+        if !state.rcv.is_empty() || state.flags.contains(SockFlags::LISTENING) {
+            return None;
+        }
+        drop(state);
+        // The end goes out now; for the rest the socket stays what it is.
+        self.shutdown(l, Shutdown::Write).ok()?;
+        Some(l.now() + Duration::from_secs(seconds.into()))
+    }
+
+    fn lingers(&self, cx: &Cx<'_>) -> bool {
+        self.pcb.lingers(cx)
     }
 
     fn close(&self, l: &mut Lwp<'_>) {
