@@ -18,7 +18,7 @@ use zerocopy::FromBytes;
 use crate::component::{INET, RAW};
 use crate::ip::output;
 use crate::udp::ip_options::IpOptions;
-use crate::udp::pcbs::{destination, inet, may_have};
+use crate::udp::pcbs::{destination, inet, may_have, v4};
 use crate::wire::ipv4::{Ipv4Header, MIN_HEADER_LEN};
 
 /// The raw protocol's side of a socket.
@@ -138,7 +138,8 @@ impl UsrReqs for RawPcb {
         name: i32,
         out: &mut [u8],
     ) -> Result<usize, SockError> {
-        self.options.get(l, &self.so, level, name, out)
+        let peer = self.peer_addr(l).and_then(v4);
+        self.options.get(l, &self.so, peer, (level, name), out)
     }
 
     fn local_addr(&self, cx: &Cx<'_>) -> SocketAddr {

@@ -22,7 +22,7 @@ use super::tables::{Inner, listener};
 use super::{Start, Tcb, kernel, listen, transmit};
 use crate::component::TCP;
 use crate::ip::output::source_for;
-use crate::udp::pcbs::{destination, inet, may_have, share};
+use crate::udp::pcbs::{destination, inet, may_have, share, v4};
 use crate::udp::ports::RESERVED;
 use crate::udp::table::{Endpoint, Key};
 
@@ -314,7 +314,8 @@ impl UsrReqs for TcpPcb {
         if level == super::sockopt::IPPROTO_TCP {
             return self.tcp_option(l, name, out);
         }
-        self.options.get(l, &self.so, level, name, out)
+        let peer = self.peer_addr(l).and_then(v4);
+        self.options.get(l, &self.so, peer, (level, name), out)
     }
 
     fn local_addr(&self, cx: &Cx<'_>) -> SocketAddr {

@@ -60,7 +60,7 @@ pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, mut packet: Packet, ip_len: usize) 
     };
     packet.pull(ip_len + HEADER_LEN);
     packet.truncate(usize::from(header.len()) - HEADER_LEN);
-    if so.deliver(cx, packet, SocketAddr::V4(from), Some(ip.dst.into())) {
+    if so.deliver(cx, packet, SocketAddr::V4(from), ip.way()) {
         counters.delivered.inc(cx);
     } else {
         counters.full.inc(cx);
@@ -96,7 +96,7 @@ fn to_all(cx: &Cx<'_>, inner: &Inner, ip: &Facts, from: SocketAddrV4, port: u16,
             counters.no_memory.inc(cx);
             continue;
         };
-        if so.deliver(cx, copy, SocketAddr::V4(from), Some(ip.dst.into())) {
+        if so.deliver(cx, copy, SocketAddr::V4(from), ip.way()) {
             counters.delivered.inc(cx);
         } else {
             counters.full.inc(cx);

@@ -8,6 +8,7 @@ use core::net::Ipv4Addr;
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use base::Cx;
+use net::route::lookup4;
 use net::socket::options::put_int;
 use net::socket::{SockError, SockFlags, Socket};
 
@@ -21,6 +22,9 @@ const IP_TOS: i32 = 1;
 const IP_TTL: i32 = 2;
 const IP_HDRINCL: i32 = 3;
 const IP_PKTINFO: i32 = 8;
+const IP_RECVTTL: i32 = 12;
+const IP_RECVTOS: i32 = 13;
+const IP_MTU: i32 = 14;
 const IP_MTU_DISCOVER: i32 = 10;
 
 /// IP_MTU_DISCOVER: packets are cut as need be, and never.
@@ -72,18 +76,21 @@ impl IpOptions {
             },
             IP_HDRINCL if is_raw(so) => self.header_included.store(n != 0, Ordering::Relaxed),
             IP_PKTINFO => so.state(cx).flags.set(SockFlags::PKTINFO, n != 0),
+            // What tells of single messages means nothing of a stream.
+            IP_RECVTTL if !is_stream(so) => so.state(cx).flags.set(SockFlags::RECVTTL, n != 0),
+            IP_RECVTOS if !is_stream(so) => so.state(cx).flags.set(SockFlags::RECVTOS, n != 0),
             _ => return Err(SockError::NoOption),
         }
         Ok(())
     }
 
-    /// Reads an option of `so` into `out`; says how long it is.
+    /// Reads an option of `so`, which may have a peer, into `out`; says how long it is.
     pub(crate) fn get(
         &self,
         cx: &Cx<'_>,
         so: &Socket,
-        level: i32,
-        name: i32,
+        peer: Option<Ipv4Addr>,
+        (level, name): (i32, i32),
         out: &mut [u8],
     ) -> Result<usize, SockError> {
         if level != IPPROTO_IP {
@@ -102,6 +109,12 @@ impl IpOptions {
             IP_MTU_DISCOVER => PMTUDISC_DONT,
             IP_HDRINCL if is_raw(so) => self.includes_header().into(),
             IP_PKTINFO => so.flags(cx).contains(SockFlags::PKTINFO).into(),
+            IP_RECVTTL if !is_stream(so) => so.flags(cx).contains(SockFlags::RECVTTL).into(),
+            IP_RECVTOS if !is_stream(so) => so.flags(cx).contains(SockFlags::RECVTOS).into(),
+            IP_MTU => {
+                let route = lookup4(cx, peer.ok_or(SockError::NotConnected)?);
+                route.map_or(0, |r| i32::try_from(r.ifp.mtu()).unwrap_or(i32::MAX))
+            }
             _ => return Err(SockError::NoOption),
         };
         Ok(put_int(out, n))

@@ -43,6 +43,11 @@ pub(crate) fn inet(addr: SocketAddr) -> Result<SocketAddrV4, SockError> {
     }
 }
 
+/// The IPv4 host in `addr`, if it is one.
+pub(crate) fn v4(addr: SocketAddr) -> Option<Ipv4Addr> {
+    inet(addr).ok().map(|addr| *addr.ip())
+}
+
 /// The destination that is meant: none at all means this host, as programs expect.
 pub(crate) fn destination(addr: SocketAddr) -> Result<SocketAddrV4, SockError> {
     let addr = inet(addr)?;

@@ -13,7 +13,7 @@ use net::socket::{Connecting, MsgFlags, Shutdown, SockError, Socket, UsrReqs};
 use zerocopy::IntoBytes;
 
 use super::ip_options::IpOptions;
-use super::pcbs::{destination, inet};
+use super::pcbs::{destination, inet, v4};
 use super::table::{Endpoint, Key};
 use crate::component::UDP;
 use crate::ip::output::{self, source_by};
@@ -136,7 +136,8 @@ impl UsrReqs for UdpPcb {
         name: i32,
         out: &mut [u8],
     ) -> Result<usize, SockError> {
-        self.options.get(l, &self.so, level, name, out)
+        let peer = self.peer_addr(l).and_then(v4);
+        self.options.get(l, &self.so, peer, (level, name), out)
     }
 
     fn local_addr(&self, cx: &Cx<'_>) -> SocketAddr {

@@ -322,7 +322,7 @@ pub fn set_nonblocking(l: &mut Lwp<'_>, fd: Fd, on: bool) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Whether the socket's messages tell where they were sent to (IP_PKTINFO).
-pub(super) fn wants_pktinfo(l: &mut Lwp<'_>, fd: Fd) -> Result<bool, Errno> {
-    Ok(Held::of(l, fd)?.socket()?.so.flags(l).contains(SockFlags::PKTINFO))
+/// The options and the state of a socket.
+pub(super) fn flags(l: &Lwp<'_>, fd: Fd) -> Result<SockFlags, Errno> {
+    Ok(Held::of(l, fd)?.socket()?.so.flags(l))
 }
