@@ -188,8 +188,10 @@ impl Groups {
             Version::V2 => *v2 = now.saturating_add(timeout),
             Version::V3 => {
                 // RFC 3376 §4.1.6, §4.1.7.
-                let default = |n, default| if n == 0 { default } else { n };
-                self.robustness = default(query.robustness, ROBUSTNESS);
+                self.robustness = match query.robustness {
+                    0 => ROBUSTNESS,
+                    n => n,
+                };
                 self.query_interval = match query.interval_ns {
                     0 => QUERY_INTERVAL,
                     ns => ns,
