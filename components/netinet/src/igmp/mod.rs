@@ -1,8 +1,8 @@
 //! Groups: who on this kernel is in which, and what routers are told of it.
 //!
-//! * [`groups`]: the protocol, of one interface.  * [`members`]: which sockets are in which groups.
-//! * [`input`]: what others say.  * [`run`]: says what is due.  * [`is_member`]: what comes in.
-//! * [`interface_up`] and its like: what becomes of interfaces.
+//! * [`groups`]: the protocol, of one interface.  * `members`: which sockets are in which groups.
+//! * `input`: what others say.  * `run`: says what is due.  * `is_member`: what comes in.
+//! * `interface_up` and its like: what becomes of interfaces.
 //!
 //! Locking: `Rank::Proto` for members and groups; none while a report is sent.
 //! Sources: RFC 1112; RFC 2236; RFC 3376.
