@@ -1,12 +1,13 @@
-//! Processes: what lwps share (descriptors, credentials, a number).
+//! Processes: what lwps share (descriptors, credentials, a number, a name).
 //!
 //! Process 1 is init; implicit threads live there, and so do descriptors that outlast a visit.
 //!
-//! Locking: the table by `Rank::Procs`; a process's credentials by `Rank::Proc`; its descriptors
+//! Locking: the table by `Rank::Procs`; a process's credentials and name by `Rank::Proc`; its descriptors
 //! by their own lock. A process is freed when its last lwp is released.
 //! Sources: the book, section 2.3; rump_lwproc(3).
 
 use alloc::sync::Arc;
+use core::fmt::{self, Display, Write};
 use core::ptr::NonNull;
 
 use hypercall::atomic::{AtomicU32, Ordering};
@@ -28,11 +29,43 @@ pub const INIT: Pid = 1;
 /// must never wrap around, or the process would be freed under those that are left.
 const MAX_LWPS: u32 = 1 << 16;
 
+/// A program's name, as far as a process keeps it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Name([u8; NAME_LEN]);
+
+/// Bytes of a name that are kept.
+const NAME_LEN: usize = 24;
+
+impl Name {
+    /// The first bytes of a text, up to a whole character.
+    pub fn new(text: &str) -> Name {
+        let mut name = [0; NAME_LEN];
+        let kept = text.get(..text.floor_char_boundary(NAME_LEN)).unwrap_or_default();
+        name.iter_mut().zip(kept.bytes()).for_each(|(to, from)| *to = from);
+        Name(name)
+    }
+}
+
+impl Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = self.0.iter().position(|byte| *byte == 0).unwrap_or(NAME_LEN);
+        let chunks = self.0.get(..end).unwrap_or_default().utf8_chunks();
+        chunks.flat_map(|chunk| chunk.valid().chars()).try_for_each(|c| f.write_char(c))
+    }
+}
+
+/// What `Rank::Proc` guards.
+#[derive(Clone)]
+struct Who {
+    cred: Cred,
+    name: Name,
+}
+
 /// A process.
 pub struct Proc {
     pid: Pid,
     parent: Pid,
-    cred: IntrMutex<Cred>,
+    who: IntrMutex<Who>,
     fds: KArc<FdTable>,
     /// Released lwps take it down; the last one takes the process with it.
     lwps: AtomicU32,
@@ -57,17 +90,27 @@ impl Proc {
 
     /// The credentials, as they are now.
     pub fn cred(&self, cx: &Cx<'_>) -> Cred {
-        self.cred.lock(cx).clone()
+        self.who.lock(cx).cred.clone()
     }
 
     /// Replaces the credentials.
     pub fn set_cred(&self, cx: &Cx<'_>, cred: Cred) {
-        *self.cred.lock(cx) = cred;
+        self.who.lock(cx).cred = cred;
+    }
+
+    /// The program's name; of a child that has said nothing, its parent's.
+    pub fn name(&self, cx: &Cx<'_>) -> Name {
+        self.who.lock(cx).name
+    }
+
+    /// Sets it.
+    pub fn set_name(&self, cx: &Cx<'_>, name: Name) {
+        self.who.lock(cx).name = name;
     }
 
     /// Whether the process may do what only the superuser may.
     pub fn is_root(&self, cx: &Cx<'_>) -> bool {
-        self.cred.lock(cx).is_root()
+        self.who.lock(cx).cred.is_root()
     }
 }
 
@@ -90,7 +133,7 @@ impl Procs {
         &mut self,
         cx: &Cx<'_>,
         parent: Pid,
-        cred: Cred,
+        who: Who,
         fds: KArc<FdTable>,
     ) -> Result<NonNull<Proc>, NoMemory> {
         let pid = loop {
@@ -100,9 +143,9 @@ impl Procs {
                 break pid;
             }
         };
-        let cred = IntrMutex::new(cx, Rank::Proc, cred);
+        let who = IntrMutex::new(cx, Rank::Proc, who);
         let lwps = AtomicU32::new(1);
-        let proc = kmem::boxed(cx, Proc { pid, parent, cred, fds, lwps })?;
+        let proc = kmem::boxed(cx, Proc { pid, parent, who, fds, lwps })?;
         let at = NonNull::from(&**proc);
         self.table.push(proc)?;
         Ok(at)
@@ -118,7 +161,8 @@ impl Procs {
 /// Makes init. At boot, once.
 pub(crate) fn make_init(cx: &Cx<'_>) -> Result<NonNull<Proc>, NoMemory> {
     let fds = kmem::arc(cx, FdTable::new(cx))?;
-    cx.body().procs.lock(cx).add(cx, INIT, Cred::root(), fds)
+    let who = Who { cred: Cred::root(), name: Name::new("init") };
+    cx.body().procs.lock(cx).add(cx, INIT, who, fds)
 }
 
 /// A new process, child of the caller's, with one bound lwp.
@@ -131,9 +175,9 @@ pub(crate) fn rfork(l: &mut Lwp<'_>, core: &Arc<Core>, how: Rfork) -> Result<Bou
     if how == Rfork::CopyFds {
         parent.fds.copy_to(l, &fds)?;
     }
-    let cred = parent.cred(l);
+    let who = parent.who.lock(l).clone();
     let mut procs = l.body().procs.lock(l);
-    let proc = match procs.add(l, parent.pid, cred, fds.clone()) {
+    let proc = match procs.add(l, parent.pid, who, fds.clone()) {
         Ok(proc) => proc,
         Err(NoMemory) => {
             drop(procs);
@@ -147,6 +191,28 @@ pub(crate) fn rfork(l: &mut Lwp<'_>, core: &Arc<Core>, how: Rfork) -> Result<Bou
     // SAFETY: it was added a moment ago, and its one lwp is ours.
     let pid = unsafe { proc.as_ref() }.pid;
     Ok(BoundLwp::new(core.clone(), Ident::new(proc, lid, lid % l.ncpu()), pid))
+}
+
+/// A process as lists show it.
+pub struct Entry {
+    /// Its number.
+    pub pid: Pid,
+    /// The effective user.
+    pub uid: u32,
+    /// The program.
+    pub name: Name,
+    /// The descriptors.
+    pub fds: KArc<FdTable>,
+}
+
+/// The process with the lowest number above `last`, of all if that is `None`: to go through them with
+/// nothing held in between.
+pub fn after(cx: &Cx<'_>, last: Option<Pid>) -> Option<Entry> {
+    let procs = cx.body().procs.lock(cx);
+    let next = procs.table.iter().filter(|p| last.is_none_or(|last| p.pid > last));
+    let p = next.min_by_key(|p| p.pid)?;
+    let who = p.who.lock(cx);
+    Some(Entry { pid: p.pid, uid: who.cred.uid, name: who.name, fds: p.fds.clone() })
 }
 
 /// A new bound lwp in process `pid`.
@@ -188,5 +254,19 @@ pub(crate) fn end_all(l: &mut Lwp<'_>) {
         let Some(fds) = fds else { return };
         fds.close_all(l);
         at += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_name_is_cut_at_a_character() {
+        assert_eq!(Name::new("rump.ping").to_string(), "rump.ping");
+        assert_eq!(Name::new(&"ä".repeat(13)).to_string(), "ä".repeat(12));
+        assert_eq!(Name::new(&"xä".repeat(13)).to_string(), "xä".repeat(8));
+        assert_eq!(Name::default().to_string(), "");
     }
 }

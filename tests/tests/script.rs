@@ -30,8 +30,9 @@ impl Place {
         link("rump_server", "rump_server");
         link("shmif_dumpbus", "shmif_dumpbus");
         link("cluster", "cluster");
-        for name in ["rump", "rump.ifconfig", "rump.route", "rump.ping", "rump.halt"] {
-            link(name, "rump");
+        link("rump", "rump");
+        for tool in ["ifconfig", "route", "ping", "netstat", "sockstat", "halt"] {
+            link(&format!("rump.{tool}"), "rump");
         }
         place
     }

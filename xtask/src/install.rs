@@ -46,6 +46,7 @@ const PROGRAMS: &[Program] = &[
             "rump.netstat",
             "rump.ping",
             "rump.route",
+            "rump.sockstat",
             "rump.sysctl",
             "rump.traceroute",
         ],

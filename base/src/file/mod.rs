@@ -80,6 +80,18 @@ pub trait FileOps: Send + Sync + Any {
         None
     }
 
+    /// The last descriptor is about to be closed, by a call that would wait until [`FileOps::lingers`]
+    /// says no more, or until the time that this answers; `None`: there is nothing to wait for
+    /// (SO_LINGER). May be asked more than once.
+    fn linger(&self, l: &mut Lwp<'_>) -> Option<Instant> {
+        None
+    }
+
+    /// Whether such a call still waits. A change wakes the queue.
+    fn lingers(&self, cx: &Cx<'_>) -> bool {
+        false
+    }
+
     /// The last descriptor is closed.
     fn close(&self, l: &mut Lwp<'_>) {}
 
@@ -133,6 +145,24 @@ impl File {
             self.ops.close(l);
         }
     }
+}
+
+/// Closes a descriptor. With the last one of a file that lingers it waits, unless the file is
+/// non-blocking; however that ends, the descriptor is closed afterwards.
+pub fn close(l: &mut Lwp<'_>, fd: Fd) -> Result<(), Errno> {
+    let file = l.proc().fds().get(l, fd)?;
+    if file.descriptors.load(Ordering::Relaxed) == 1
+        && let deadline @ Some(_) = file.ops.linger(l)
+    {
+        let attempt = |l: &mut Lwp<'_>| match file.ops.lingers(l) {
+            true => Err(Errno::WouldBlock),
+            false => Ok(()),
+        };
+        if blocking(l, &file, Events::OUT, deadline, attempt) == Err(Errno::Restart) {
+            return Err(Errno::Restart);
+        }
+    }
+    l.proc().fds().close(l, fd)
 }
 
 /// Reads, waiting for data unless the file is non-blocking.

@@ -153,6 +153,15 @@ impl FdTable {
         }
     }
 
+    /// The first open descriptor from `fd` on, and its file: to go through them with nothing held in
+    /// between.
+    pub fn from(&self, cx: &Cx<'_>, fd: Fd) -> Option<(Fd, KArc<File>)> {
+        let entries = self.entries.lock(cx);
+        let rest = entries.iter().enumerate().skip(fd as usize);
+        let mut open = rest.filter_map(|(at, e)| Some((Fd::try_from(at).ok()?, e.as_ref()?)));
+        open.next().map(|(fd, e)| (fd, e.file.clone()))
+    }
+
     /// The descriptors that are open.
     pub fn count(&self, cx: &Cx<'_>) -> usize {
         self.entries.lock(cx).iter().flatten().count()

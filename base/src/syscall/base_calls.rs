@@ -65,7 +65,7 @@ fn sys_gid(l: &mut Lwp<'_>, _: &[u64; 6], _: &mut dyn SysMemory) -> Result<u64, 
 }
 
 fn sys_close(l: &mut Lwp<'_>, a: &[u64; 6], _: &mut dyn SysMemory) -> Result<u64, Errno> {
-    l.proc().fds().close(l, fd(a[0])?)?;
+    file::close(l, fd(a[0])?)?;
     Ok(0)
 }
 

@@ -3,7 +3,7 @@
 //! Locking: none. Sources: the documentation of `std::net::UdpSocket`.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use base::file::Fd;
@@ -18,7 +18,11 @@ use crate::{io_error, io_result};
 /// The level of IPv4's options.
 const IPPROTO_IP: i32 = 0;
 const IP_TTL: i32 = 2;
+const IP_MULTICAST_IF: i32 = 32;
 const IP_MULTICAST_TTL: i32 = 33;
+const IP_MULTICAST_LOOP: i32 = 34;
+const IP_ADD_MEMBERSHIP: i32 = 35;
+const IP_DROP_MEMBERSHIP: i32 = 36;
 const IP_HDRINCL: i32 = 3;
 
 /// A descriptor in a kernel's init process, closed when dropped.
@@ -182,6 +186,10 @@ impl Socket {
         self.set_int(SOL_SOCKET, so::REUSEADDR, on.into())
     }
 
+    pub(crate) fn set_reuse_port(&self, on: bool) -> io::Result<()> {
+        self.set_int(SOL_SOCKET, so::REUSEPORT, on.into())
+    }
+
     pub(crate) fn set_receive_buffer(&self, bytes: usize) -> io::Result<()> {
         self.set_int(SOL_SOCKET, so::RCVBUF, i32::try_from(bytes).unwrap_or(i32::MAX))
     }
@@ -202,6 +210,30 @@ impl Socket {
         self.set_int(IPPROTO_IP, IP_MULTICAST_TTL, i32::try_from(ttl).unwrap_or(i32::MAX))
     }
 
+    pub(crate) fn multicast_loop(&self) -> io::Result<bool> {
+        Ok(self.int(IPPROTO_IP, IP_MULTICAST_LOOP)? != 0)
+    }
+
+    pub(crate) fn set_multicast_loop(&self, on: bool) -> io::Result<()> {
+        self.set_int(IPPROTO_IP, IP_MULTICAST_LOOP, on.into())
+    }
+
+    pub(crate) fn set_multicast_if(&self, interface: Ipv4Addr) -> io::Result<()> {
+        self.set_option(IPPROTO_IP, IP_MULTICAST_IF, &interface.octets())
+    }
+
+    pub(crate) fn set_member(
+        &self,
+        group: Ipv4Addr,
+        interface: Ipv4Addr,
+        member: bool,
+    ) -> io::Result<()> {
+        let name = if member { IP_ADD_MEMBERSHIP } else { IP_DROP_MEMBERSHIP };
+        let [a, b, c, d] = group.octets();
+        let [e, f, g, h] = interface.octets();
+        self.set_option(IPPROTO_IP, name, &[a, b, c, d, e, f, g, h])
+    }
+
     pub(crate) fn set_header_included(&self, on: bool) -> io::Result<()> {
         self.set_int(IPPROTO_IP, IP_HDRINCL, on.into())
     }
@@ -210,7 +242,7 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         // After the kernel's end there is nothing to close.
-        let _ = self.call(|l, fd| l.proc().fds().close(l, fd));
+        let _ = self.call(base::file::close);
     }
 }
 
@@ -365,6 +397,45 @@ macro_rules! broadcast_methods {
             /// Sets it.
             pub fn set_multicast_ttl_v4(&self, ttl: u32) -> std::io::Result<()> {
                 self.0.set_multicast_ttl(ttl)
+            }
+
+            /// Whether this kernel gets what the socket sends to groups that it is in itself.
+            pub fn multicast_loop_v4(&self) -> std::io::Result<bool> {
+                self.0.multicast_loop()
+            }
+
+            /// Sets it.
+            pub fn set_multicast_loop_v4(&self, on: bool) -> std::io::Result<()> {
+                self.0.set_multicast_loop(on)
+            }
+
+            /// Packets for groups leave by the interface with that address; unspecified: by the
+            /// socket's own, or the first.
+            pub fn set_multicast_if_v4(
+                &self,
+                interface: &std::net::Ipv4Addr,
+            ) -> std::io::Result<()> {
+                self.0.set_multicast_if(*interface)
+            }
+
+            /// Joins a group on the interface with that address; unspecified: the first that can
+            /// send to many. The socket hears the group until it leaves it or is closed, or the
+            /// interface loses its last address.
+            pub fn join_multicast_v4(
+                &self,
+                group: &std::net::Ipv4Addr,
+                interface: &std::net::Ipv4Addr,
+            ) -> std::io::Result<()> {
+                self.0.set_member(*group, *interface, true)
+            }
+
+            /// Leaves it.
+            pub fn leave_multicast_v4(
+                &self,
+                group: &std::net::Ipv4Addr,
+                interface: &std::net::Ipv4Addr,
+            ) -> std::io::Result<()> {
+                self.0.set_member(*group, *interface, false)
             }
         }
     };

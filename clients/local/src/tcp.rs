@@ -19,6 +19,8 @@ use crate::udp::each;
 const IPPROTO_TCP: i32 = 6;
 const TCP_NODELAY: i32 = 1;
 const TCP_MAXSEG: i32 = 2;
+const TCP_CORK: i32 = 3;
+const TCP_QUICKACK: i32 = 12;
 const TCP_KEEPIDLE: i32 = 4;
 const TCP_KEEPINTVL: i32 = 5;
 const TCP_KEEPCNT: i32 = 6;
@@ -52,6 +54,18 @@ impl TcpListener {
             socket.set_reuse_address(true)?;
             socket.bind(addr)?;
             socket.listen(backlog)?;
+            Ok(Self(socket))
+        })
+    }
+
+    /// Listens at an address that it shares with others of its user and kind (SO_REUSEPORT), among
+    /// which connections are spread.
+    pub fn bind_reuseport(kernel: &Kernel, addr: impl ToSocketAddrs) -> io::Result<Self> {
+        each(addr, |addr| {
+            let socket = Socket::new(kernel, SockType::Stream, 0)?;
+            socket.set_reuse_port(true)?;
+            socket.bind(addr)?;
+            socket.listen(BACKLOG)?;
             Ok(Self(socket))
         })
     }
@@ -157,7 +171,29 @@ impl TcpStream {
         self.0.set_int(IPPROTO_TCP, TCP_NODELAY, on.into())
     }
 
-    /// Whether closing breaks off (`Some` of no time), or sends what is left (SO_LINGER).
+    /// Whether segments that are not full wait for more (TCP_CORK), but no longer than the
+    /// retransmission timeout.
+    pub fn set_cork(&self, on: bool) -> io::Result<()> {
+        self.0.set_int(IPPROTO_TCP, TCP_CORK, on.into())
+    }
+
+    /// Whether what arrives is acknowledged at once (TCP_QUICKACK).
+    pub fn quickack(&self) -> io::Result<bool> {
+        Ok(self.0.int(IPPROTO_TCP, TCP_QUICKACK)? != 0)
+    }
+
+    /// Sets it.
+    pub fn set_quickack(&self, on: bool) -> io::Result<()> {
+        self.0.set_int(IPPROTO_TCP, TCP_QUICKACK, on.into())
+    }
+
+    /// How many bytes a read waits for, if it wants as many (SO_RCVLOWAT).
+    pub fn set_receive_low_water(&self, bytes: usize) -> io::Result<()> {
+        self.0.set_int(SOL_SOCKET, so::RCVLOWAT, i32::try_from(bytes).unwrap_or(i32::MAX))
+    }
+
+    /// What closing does (SO_LINGER): with `None` what is left is sent afterwards, with some time it waits
+    /// as long as that until the peer has everything, and with no time at all it breaks off.
     pub fn set_linger(&self, time: Option<Duration>) -> io::Result<()> {
         let seconds = time.map_or(0, |t| i32::try_from(t.as_secs()).unwrap_or(i32::MAX));
         let mut value = [0; 8];

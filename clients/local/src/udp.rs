@@ -59,6 +59,17 @@ impl UdpSocket {
         })
     }
 
+    /// A socket with an address that it shares with others of its user and kind (SO_REUSEPORT): what a
+    /// sender sends goes to one of them, always the same while there are as many.
+    pub fn bind_reuseport(kernel: &Kernel, addr: impl ToSocketAddrs) -> io::Result<Self> {
+        each(addr, |addr| {
+            let socket = Socket::new(kernel, SockType::Dgram, 0)?;
+            socket.set_reuse_port(true)?;
+            socket.bind(addr)?;
+            Ok(Self(socket))
+        })
+    }
+
     /// Gives the socket a peer: it hears no other, and [`UdpSocket::send`] sends there.
     pub fn connect(&self, to: impl ToSocketAddrs) -> io::Result<()> {
         each(to, |to| self.0.connect(to))

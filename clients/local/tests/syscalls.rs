@@ -85,6 +85,21 @@ fn messages_in_pieces_with_the_address_they_were_sent_to() {
         assert_eq!(p.1.at(name, 16).unwrap(), sockaddr(7));
         assert_eq!((p.1.word(hdr + 40), p.1.word(hdr + 48)), (32, 0), "control, flags");
         assert_eq!(p.1.at(control + 20, 4).unwrap(), [127, 0, 0, 1]);
+        // How many hops were left and the type of service, as Linux orders and pads them.
+        for (fd, level, name, set) in [(b, 0, 12, 1), (b, 0, 13, 1), (a, 0, 1, 0x10), (a, 0, 2, 9)]
+        {
+            let value = p.1.put(BASE + 32, &i32::to_ne_bytes(set));
+            assert_eq!(p.call(n::SETSOCKOPT, [fd, level, name, value, 4]), Ok(0));
+        }
+        for (room, len, flags) in [(128, 80, 0), (56, 56, 8)] {
+            p.1.put(name, &sockaddr(8));
+            assert_eq!(p.call(n::SENDTO, [a, x, 1, 0, name, 16]), Ok(1));
+            p.1.put(hdr, &[name, 16, iov, 2, control, room, 0].map(u64::to_ne_bytes).concat());
+            assert_eq!(p.call(n::RECVMSG, [b, hdr, 0]), Ok(1));
+            assert_eq!((p.1.word(hdr + 40), p.1.word(hdr + 48)), (len, flags), "control, flags");
+            assert_eq!((p.1.word(control + 44), p.1.word(control + 48)), (2, 9), "IP_TTL");
+        }
+        assert_eq!((p.1.word(control + 68), p.1.word(control + 72)), (1, 0x10), "IP_TOS");
         // As many pieces as there may be, too many, and pieces nowhere.
         p.1.put(hdr + 40, &[0; 8]);
         let many = p.1.put(BASE + 1024, &[x, 1].map(u64::to_ne_bytes).concat().repeat(1024));
@@ -114,11 +129,27 @@ fn options_there_and_back() {
         for (name, expected) in [(3, 2), (39, 2), (38, 17), (4, 0), (30, 0)] {
             assert_eq!(get(p, 1, name), Ok(expected), "option {name}");
         }
-        // SO_REUSEADDR, SO_BROADCAST; IP_TOS, IP_TTL, IP_MTU_DISCOVER,
-        // IP_MULTICAST_TTL.
-        for (level, name, set) in
-            [(1, 2, 1), (1, 6, 1), (0, 1, 0x10), (0, 2, 9), (0, 10, 2), (0, 33, 7), (0, 33, 0)]
-        {
+        // IP_MTU: only towards a peer.
+        assert_eq!(get(p, 0, 14), Err(Errno::NotConnected));
+        let to = p.1.put(BASE + 192, &sockaddr(9));
+        assert_eq!(p.call(n::CONNECT, [s, to, 16]), Ok(0));
+        assert_eq!(get(p, 0, 14), Ok(65_535));
+        // SO_REUSEADDR, SO_BROADCAST, SO_REUSEPORT, SO_RCVLOWAT; IP_TOS, IP_TTL, IP_MTU_DISCOVER,
+        // IP_RECVTTL, IP_RECVTOS, IP_MULTICAST_TTL, IP_MULTICAST_LOOP.
+        for (level, name, set) in [
+            (1, 2, 1),
+            (1, 6, 1),
+            (1, 15, 1),
+            (1, 18, 9),
+            (0, 1, 0x10),
+            (0, 2, 9),
+            (0, 10, 2),
+            (0, 12, 1),
+            (0, 13, 1),
+            (0, 33, 7),
+            (0, 33, 0),
+            (0, 34, 0),
+        ] {
             p.1.put(value, &i32::to_ne_bytes(set));
             assert_eq!(p.call(n::SETSOCKOPT, [s, level, name, value, 4]), Ok(0));
             assert_eq!(get(p, level, name), Ok(set as u32), "option {name} of level {level}");

@@ -3,13 +3,14 @@
 //! Locking: none. Sources: the documentation of `std::net::UdpSocket`.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use crate::descriptor::within;
 use crate::numbers::{
-    AF_INET, IP_HDRINCL, IP_MULTICAST_TTL, IP_TTL, IPPROTO_IP, MSG_TRUNC, SO_BROADCAST, SO_ERROR,
-    SO_RCVBUF, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDTIMEO, SOL_SOCKET, call,
+    AF_INET, IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, IP_HDRINCL, IP_MULTICAST_IF, IP_MULTICAST_LOOP,
+    IP_MULTICAST_TTL, IP_TTL, IPPROTO_IP, MSG_TRUNC, SO_BROADCAST, SO_ERROR, SO_RCVBUF,
+    SO_RCVTIMEO, SO_REUSEADDR, SO_REUSEPORT, SO_SNDTIMEO, SOL_SOCKET, call,
 };
 use crate::{Argument, Client, Descriptor, sockaddr};
 
@@ -177,6 +178,10 @@ impl Socket {
         self.set_int(SOL_SOCKET, SO_REUSEADDR, on.into())
     }
 
+    pub(crate) fn set_reuse_port(&self, on: bool) -> io::Result<()> {
+        self.set_int(SOL_SOCKET, SO_REUSEPORT, on.into())
+    }
+
     pub(crate) fn set_receive_buffer(&self, bytes: usize) -> io::Result<()> {
         self.set_int(SOL_SOCKET, SO_RCVBUF, i32::try_from(bytes).unwrap_or(i32::MAX))
     }
@@ -195,6 +200,30 @@ impl Socket {
 
     pub(crate) fn set_multicast_ttl(&self, ttl: u32) -> io::Result<()> {
         self.set_int(IPPROTO_IP, IP_MULTICAST_TTL, i32::try_from(ttl).unwrap_or(i32::MAX))
+    }
+
+    pub(crate) fn multicast_loop(&self) -> io::Result<bool> {
+        Ok(self.int(IPPROTO_IP, IP_MULTICAST_LOOP)? != 0)
+    }
+
+    pub(crate) fn set_multicast_loop(&self, on: bool) -> io::Result<()> {
+        self.set_int(IPPROTO_IP, IP_MULTICAST_LOOP, on.into())
+    }
+
+    pub(crate) fn set_multicast_if(&self, interface: Ipv4Addr) -> io::Result<()> {
+        self.set_option(IPPROTO_IP, IP_MULTICAST_IF, &interface.octets())
+    }
+
+    pub(crate) fn set_member(
+        &self,
+        group: Ipv4Addr,
+        interface: Ipv4Addr,
+        member: bool,
+    ) -> io::Result<()> {
+        let name = if member { IP_ADD_MEMBERSHIP } else { IP_DROP_MEMBERSHIP };
+        let [a, b, c, d] = group.octets();
+        let [e, f, g, h] = interface.octets();
+        self.set_option(IPPROTO_IP, name, &[a, b, c, d, e, f, g, h])
     }
 
     pub(crate) fn set_header_included(&self, on: bool) -> io::Result<()> {
@@ -368,6 +397,45 @@ macro_rules! broadcast_methods {
             /// Sets it.
             pub fn set_multicast_ttl_v4(&self, ttl: u32) -> std::io::Result<()> {
                 self.0.set_multicast_ttl(ttl)
+            }
+
+            /// Whether this kernel gets what the socket sends to groups that it is in itself.
+            pub fn multicast_loop_v4(&self) -> std::io::Result<bool> {
+                self.0.multicast_loop()
+            }
+
+            /// Sets it.
+            pub fn set_multicast_loop_v4(&self, on: bool) -> std::io::Result<()> {
+                self.0.set_multicast_loop(on)
+            }
+
+            /// Packets for groups leave by the interface with that address; unspecified: by the
+            /// socket's own, or the first.
+            pub fn set_multicast_if_v4(
+                &self,
+                interface: &std::net::Ipv4Addr,
+            ) -> std::io::Result<()> {
+                self.0.set_multicast_if(*interface)
+            }
+
+            /// Joins a group on the interface with that address; unspecified: the first that can
+            /// send to many. The socket hears the group until it leaves it or is closed, or the
+            /// interface loses its last address.
+            pub fn join_multicast_v4(
+                &self,
+                group: &std::net::Ipv4Addr,
+                interface: &std::net::Ipv4Addr,
+            ) -> std::io::Result<()> {
+                self.0.set_member(*group, *interface, true)
+            }
+
+            /// Leaves it.
+            pub fn leave_multicast_v4(
+                &self,
+                group: &std::net::Ipv4Addr,
+                interface: &std::net::Ipv4Addr,
+            ) -> std::io::Result<()> {
+                self.0.set_member(*group, *interface, false)
             }
         }
     };

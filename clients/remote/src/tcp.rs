@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use crate::Client;
 use crate::numbers::{
-    IPPROTO_TCP, MSG_PEEK, SO_KEEPALIVE, SO_LINGER, SO_SNDBUF, SOCK_STREAM, SOL_SOCKET,
-    TCP_CONGESTION, TCP_INFO, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_MAXSEG, TCP_NODELAY,
-    TCP_USER_TIMEOUT,
+    IPPROTO_TCP, MSG_PEEK, SO_KEEPALIVE, SO_LINGER, SO_RCVLOWAT, SO_SNDBUF, SOCK_STREAM,
+    SOL_SOCKET, TCP_CONGESTION, TCP_CORK, TCP_INFO, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL,
+    TCP_MAXSEG, TCP_NODELAY, TCP_QUICKACK, TCP_USER_TIMEOUT,
 };
 use crate::socket::{Socket, each, read_and_write, socket_methods};
 
@@ -45,6 +45,18 @@ impl TcpListener {
             socket.set_reuse_address(true)?;
             socket.bind(addr)?;
             socket.listen(backlog)?;
+            Ok(Self(socket))
+        })
+    }
+
+    /// Listens at an address that it shares with others of its user and kind (SO_REUSEPORT), among
+    /// which connections are spread.
+    pub fn bind_reuseport(client: &Client, addr: impl ToSocketAddrs) -> io::Result<Self> {
+        each(addr, |addr| {
+            let socket = Socket::new(client, SOCK_STREAM, 0)?;
+            socket.set_reuse_port(true)?;
+            socket.bind(addr)?;
+            socket.listen(BACKLOG)?;
             Ok(Self(socket))
         })
     }
@@ -149,7 +161,29 @@ impl TcpStream {
         self.0.set_int(IPPROTO_TCP, TCP_NODELAY, on.into())
     }
 
-    /// Whether closing breaks off (`Some` of no time), or sends what is left (SO_LINGER).
+    /// Whether segments that are not full wait for more (TCP_CORK), but no longer than the
+    /// retransmission timeout.
+    pub fn set_cork(&self, on: bool) -> io::Result<()> {
+        self.0.set_int(IPPROTO_TCP, TCP_CORK, on.into())
+    }
+
+    /// Whether what arrives is acknowledged at once (TCP_QUICKACK).
+    pub fn quickack(&self) -> io::Result<bool> {
+        Ok(self.0.int(IPPROTO_TCP, TCP_QUICKACK)? != 0)
+    }
+
+    /// Sets it.
+    pub fn set_quickack(&self, on: bool) -> io::Result<()> {
+        self.0.set_int(IPPROTO_TCP, TCP_QUICKACK, on.into())
+    }
+
+    /// How many bytes a read waits for, if it wants as many (SO_RCVLOWAT).
+    pub fn set_receive_low_water(&self, bytes: usize) -> io::Result<()> {
+        self.0.set_int(SOL_SOCKET, SO_RCVLOWAT, i32::try_from(bytes).unwrap_or(i32::MAX))
+    }
+
+    /// What closing does (SO_LINGER): with `None` what is left is sent afterwards, with some time it waits
+    /// as long as that until the peer has everything, and with no time at all it breaks off.
     pub fn set_linger(&self, time: Option<Duration>) -> io::Result<()> {
         let seconds = time.map_or(0, |t| i32::try_from(t.as_secs()).unwrap_or(i32::MAX));
         let mut value = [0; 8];

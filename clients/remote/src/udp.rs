@@ -40,6 +40,17 @@ impl UdpSocket {
         })
     }
 
+    /// A socket with an address that it shares with others of its user and kind (SO_REUSEPORT): what a
+    /// sender sends goes to one of them, always the same while there are as many.
+    pub fn bind_reuseport(client: &Client, addr: impl ToSocketAddrs) -> io::Result<Self> {
+        each(addr, |addr| {
+            let socket = Socket::new(client, SOCK_DGRAM, 0)?;
+            socket.set_reuse_port(true)?;
+            socket.bind(addr)?;
+            Ok(Self(socket))
+        })
+    }
+
     /// A socket without an address, as for ioctls on interfaces.
     pub fn unbound(client: &Client) -> io::Result<Self> {
         Socket::new(client, SOCK_DGRAM, 0).map(Self)

@@ -34,6 +34,7 @@ mod requests;
 mod route;
 mod server;
 mod signal;
+mod sockstat;
 mod sysctl;
 mod table;
 mod traceroute;

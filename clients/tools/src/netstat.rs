@@ -85,9 +85,10 @@ fn sockets(table: &Table<'_>, out: &mut dyn Write) -> Result<(), Failure> {
         ("Send-Q", Side::Right),
         ("Local Address", Side::Left),
         ("Foreign Address", Side::Left),
+        ("State", Side::Left),
     ]);
     for row in table.rows() {
-        let cells = ["protocol", "recv-q", "send-q", "local", "peer"];
+        let cells = ["protocol", "recv-q", "send-q", "local", "peer", "state"];
         grid.row(cells.map(|column| row.get(column).to_owned()));
     }
     grid.write(out)
@@ -150,12 +151,14 @@ mod tests {
 
     #[test]
     fn sockets_are_a_table() {
-        let text = "protocol\tlocal\tpeer\trecv-q\tsend-q\nudp\t127.0.0.1:7\t*:*\t12\t0\n";
+        let text = "protocol\tlocal\tpeer\trecv-q\tsend-q\tstate\nudp\t127.0.0.1:7\t*:*\t12\t0\t\n\
+                    tcp\t*:80\t*:*\t0\t0\tLISTEN\n";
         assert_eq!(
             shown(text, sockets),
             "Active Internet sockets (including servers)\n\
-             Proto  Recv-Q  Send-Q  Local Address  Foreign Address\n\
-             udp        12       0  127.0.0.1:7    *:*\n"
+             Proto  Recv-Q  Send-Q  Local Address  Foreign Address  State\n\
+             udp        12       0  127.0.0.1:7    *:*\n\
+             tcp         0       0  *:80           *:*              LISTEN\n"
         );
     }
 

@@ -14,7 +14,8 @@ use crate::arguments::{self, Asked};
 use crate::definition::Tool;
 use crate::failure::{Failure, nearest};
 use crate::{
-    arp, dhcpclient, halt, help, ifconfig, list, netstat, pages, ping, route, sysctl, traceroute,
+    arp, dhcpclient, halt, help, ifconfig, list, netstat, pages, ping, route, sockstat, sysctl,
+    traceroute,
 };
 
 /// All tools, in the order in which help shows them.
@@ -27,6 +28,7 @@ pub const TOOLS: &[&Tool] = &[
     &ping::TOOL,
     &traceroute::TOOL,
     &netstat::TOOL,
+    &sockstat::TOOL,
     &sysctl::TOOL,
     &halt::TOOL,
 ];

@@ -48,6 +48,9 @@ const NUMBERS: &[&str] = &[
     "rebind",
     "number",
     "timeout",
+    "pid",
+    "uid",
+    "fd",
 ];
 
 /// A table.

@@ -12,11 +12,14 @@ use tempfile::TempDir;
 
 /// A place with the program in `bin`, as an installation has it.
 fn installation() -> (TempDir, PathBuf) {
-    let prefix = tempfile::tempdir().unwrap();
+    let built = Path::new(env!("CARGO_BIN_EXE_rump"));
+    // Beside it, so that the program can be linked: one that was just written cannot be executed while a
+    // process that another thread has forked still has it open.
+    let prefix = tempfile::tempdir_in(built.parent().unwrap()).unwrap();
     let bin = prefix.path().join("bin");
     fs::create_dir(&bin).unwrap();
     let program = bin.join("rump");
-    fs::copy(env!("CARGO_BIN_EXE_rump"), &program).unwrap();
+    fs::hard_link(built, &program).unwrap();
     (prefix, program)
 }
 

@@ -80,7 +80,7 @@ fn what_a_kernel_has() {
     rump("netstat -i").has(&["Name ", "Ipkts", "shmif0 ", "10.0.1.2/24", "shmif1 ", "10.0.2.1/24"]);
     rump("netstat -ib").has(&["Ibytes"]);
     rump("netstat -ss").has(&["ip:\n", "\t2 forwarded\n"]);
-    rump("netstat").has(&["Proto  Recv-Q  Send-Q  Local Address  Foreign Address\n"]);
+    rump("netstat").has(&["Proto  Recv-Q  Send-Q  Local Address  Foreign Address  State\n"]);
     let counters = rump("netstat -s --json").json();
     let find = |name: &str| {
         let counters = counters.as_array().unwrap().iter();
@@ -93,6 +93,119 @@ fn what_a_kernel_has() {
     assert_eq!(interfaces[0]["addresses"][0], "10.0.1.2/24");
     assert_eq!(interfaces[0]["flags"][0], "UP");
     rump("netstat -ri").fails(1, "give one");
+}
+
+#[test]
+fn sockets_have_owners() {
+    let network = Network::of_one();
+    let url = transport::Url::Unix(network.path().join("a"));
+    let client = remote::Client::builder().name("talker").connect(&url).unwrap();
+    let rump = |words| network.rump("a", words);
+    rump("sockstat -q").succeeds("");
+    let listener = remote::TcpListener::bind(&client, "127.0.0.1:80").unwrap();
+    let stream = remote::TcpStream::connect(&client, "127.0.0.1:80").unwrap();
+    stream.send(b"seven..").unwrap();
+    // In the queue of the listening socket: it has no descriptor yet, and so no owner.
+    assert_eq!(rump("sockstat -c --json").json().as_array().unwrap().len(), 1);
+    let (_accepted, _) = listener.accept().unwrap();
+    let _udp = remote::UdpSocket::bind(&client, "0.0.0.0:53").unwrap();
+    rump("sockstat").has(&[
+        "User  Command  Pid  Fd  Proto  Local Address  ",
+        "root  talker  ",
+        "  tcp    127.0.0.1:80  ",
+        "\nroot  talker  ",
+        "\nroot  talker  ",
+        "\nroot  talker  ",
+        "  udp    *:53  ",
+        " *:*\n",
+    ]);
+    rump("sockstat -ls").has(&["State\n", " LISTEN\n", "udp "]);
+    rump("sockstat -lqp 50-60").has(&["udp "]);
+    let rows = rump("sockstat -cp 80 --json").json();
+    let rows = rows.as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        assert_eq!((&row["command"], &row["state"]), (&"talker".into(), &"ESTABLISHED".into()));
+        assert_eq!((&row["pid"], &row["uid"]), (&client.pid().into(), &0.into()));
+    }
+    assert!(rows.iter().any(|row| row["local"] == "127.0.0.1:80" && row["recv-q"] == 7));
+    // netstat has the states and queues of all, and TCP's counters.
+    rump("netstat -a").has(&["  State\n"]);
+    let lines = rump("netstat -an").out;
+    let words: Vec<Vec<&str>> = lines.lines().map(|l| l.split_whitespace().collect()).collect();
+    assert!(words.contains(&vec!["tcp", "0", "0", "127.0.0.1:80", "*:*", "LISTEN"]), "{lines}");
+    assert!(words.iter().any(|w| w.starts_with(&["tcp", "7"]) && w.ends_with(&["ESTABLISHED"])));
+    rump("netstat -ss").has(&["tcp:\n", " connects\n", " accepts\n", " established\n"]);
+    rump("sockstat x").fails(1, "one word too many");
+    rump("sockstat -p x").fails(1, "no ports");
+    drop(client);
+    // It ends when its last descriptor has gone.
+    drop((listener, stream, _accepted, _udp));
+    rump("sockstat -q").succeeds("");
+}
+
+#[test]
+fn remote_sockets_are_in_groups() {
+    let network = Network::of_one();
+    let url = transport::Url::Unix(network.path().join("a"));
+    let client = remote::Client::connect(&url.to_string()).unwrap();
+    let [group, here] = [[239, 1, 1, 1], [127, 0, 0, 1]].map(std::net::Ipv4Addr::from);
+    let [x, y] = [0, 1].map(|_| remote::UdpSocket::bind_shared(&client, "0.0.0.0:5000").unwrap());
+    x.join_multicast_v4(&group, &here).unwrap();
+    y.join_multicast_v4(&group, &here).unwrap();
+    x.set_multicast_if_v4(&here).unwrap();
+    x.send_to(b"to all", (group, 5000)).unwrap();
+    let mut buf = [0; 16];
+    for socket in [&x, &y] {
+        assert_eq!(socket.recv(&mut buf).unwrap(), 6);
+    }
+    y.leave_multicast_v4(&group, &here).unwrap();
+    assert!(y.leave_multicast_v4(&group, &here).is_err());
+    x.set_multicast_loop_v4(false).unwrap();
+    assert!(!x.multicast_loop_v4().unwrap());
+    x.send_to(b"to nobody", (group, 5000)).unwrap();
+    network.rump("a", "netstat -s").has(&["ip:\n", "not_member", "igmp:\n", "reports_sent"]);
+    x.set_nonblocking(true).unwrap();
+    assert_eq!(x.recv(&mut buf).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_remote_close_that_lingers_holds_nobody_up() {
+    let mut network = Network::new();
+    for (name, addr) in [("a", "10.0.1.1/24"), ("b", "10.0.1.2/24")] {
+        network.boot(name);
+        let words = format!("ifconfig shmif0 create linkstr bus inet {addr}");
+        network.rump(name, &words).succeeds("");
+    }
+    let [a, b] = ["a", "b"].map(|name| {
+        let url = transport::Url::Unix(network.path().join(name));
+        remote::Client::connect(&url.to_string()).unwrap()
+    });
+    let listener = remote::TcpListener::bind(&b, "10.0.1.2:80").unwrap();
+    let stream = remote::TcpStream::connect(&a, "10.0.1.2:80").unwrap();
+    let (server, _) = listener.accept().unwrap();
+    stream.set_linger(Some(std::time::Duration::from_secs(60))).unwrap();
+    stream.send(b"all of it").unwrap();
+    // The link is cut: nothing arrives.
+    network.rump("b", "ifconfig shmif0 -linkstr").succeeds("");
+    stream.send(b" and more").unwrap();
+    std::thread::scope(|scope| {
+        let closing = scope.spawn(|| drop(stream));
+        // The server serves others meanwhile, the client's too.
+        a.getpid().unwrap();
+        while !network.rump("a", "netstat -an").out.contains("FIN_WAIT_1") {
+            std::thread::yield_now();
+        }
+        assert!(!closing.is_finished());
+        network.rump("b", "ifconfig shmif0 linkstr bus").succeeds("");
+        closing.join().unwrap();
+    });
+    let mut buf = [0; 32];
+    let mut read = 0;
+    while read < 18 {
+        read += server.recv(&mut buf).unwrap();
+    }
+    assert_eq!(server.recv(&mut buf).unwrap(), 0);
 }
 
 #[test]

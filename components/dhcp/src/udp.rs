@@ -58,6 +58,7 @@ pub(crate) fn send(cx: &Cx<'_>, src: Ipv4Addr, server: Ipv4Addr, data: &[u8]) {
         tos: 0,
         dont_fragment: false,
         broadcast_ok: false,
+        group: output::Group::default(),
     };
     let _ = output::send(cx, packet, &how);
 }

@@ -11,16 +11,17 @@ use net::ifnet::config;
 use net::netisr::LinkProto;
 use net::socket::{Protosw, SockType};
 
+use crate::igmp::members::Igmp;
 use crate::raw::state::Raw;
 use crate::state::Inet;
 use crate::tcp::kernel::Tcp;
 use crate::udp::state::Udp;
 use crate::wire::ipv4::protocol;
-use crate::{arp, domain, ip, raw, sockets, tcp, udp};
+use crate::{arp, domain, igmp, ip, raw, sockets, tcp, udp};
 
 base::component! {
     "netinet", needs ["net"],
-    hooks { Net => init, Net => udp::state::attach, Net => raw::state::attach,
+    hooks { Net => init, Net => igmp::members::attach, Net => udp::state::attach, Net => raw::state::attach,
             Net => tcp::kernel::attach, NetIfcfg => configure_lo0 },
     fini fini
 }
@@ -31,6 +32,11 @@ const ME: Option<&str> = Some("netinet");
 base::slot! {
     /// The component's state in each kernel.
     pub(crate) static INET: Inet;
+}
+
+base::slot! {
+    /// That of groups.
+    pub(crate) static IGMP: Igmp;
 }
 
 base::slot! {
@@ -109,6 +115,11 @@ base::counters! {
     } };
 }
 
+base::counters! {
+    static IGMP_COUNTERS = CounterSet { group: "igmp", each: |cx, show| {
+        if let Some(igmp) = cx.try_get(&IGMP) { igmp.counters.each(show) }
+    } };
+}
 base::counters! {
     static UDP_COUNTERS = CounterSet { group: "udp", each: |cx, show| {
         if let Some(udp) = cx.try_get(&UDP) { udp.counters.each(show) }
@@ -215,6 +226,15 @@ base::sysctl! {
             _ => Err(Errno::Invalid),
         }),
     };
+    static MTU_PROBING = Node {
+        name: "net.inet.tcp.mtu_probing",
+        doc: "new connections find out what a path carries where no router says it",
+        get: |cx| Some(Value::Int(cx.try_get(&TCP)?.mtu_probing().into())),
+        set: Some(|cx, value| match value {
+            Value::Int(n @ 0..=1) => { cx.get(&TCP).set_mtu_probing(n == 1); Ok(()) }
+            _ => Err(Errno::Invalid),
+        }),
+    };
     static ERRPPS = Node {
         name: "net.inet.icmp.errppslimit", doc: "ICMP errors sent a second, at most; -1: no limit",
         get: |cx| Some(Value::Int(cx.try_get(&INET)?.error_rate())),
@@ -251,6 +271,7 @@ fn configure_lo0(l: &mut Lwp<'_>) -> Result<(), Errno> {
 
 fn fini(l: &mut Lwp<'_>) {
     tcp::kernel::detach(l);
+    igmp::members::detach(l);
     if let Some(inet) = l.try_get(&INET) {
         inet.clear(l);
     }

@@ -11,7 +11,7 @@ use net::route::config::{Prefix4, RouteError, add, get, insert, retain, withdraw
 use net::route::{Route, RouteKind};
 use smallvec::SmallVec;
 
-use crate::arp;
+use crate::{arp, igmp};
 
 fn v4(addr: IfAddr) -> Option<Ipv4Addr> {
     match addr.addr {
@@ -96,12 +96,16 @@ pub(crate) fn address_added(
 pub(crate) fn address_up(cx: &Cx<'_>, ifp: &KArc<Ifnet>, addr: IfAddr) {
     if let (Some(a), IfKind::Ethernet) = (v4(addr), ifp.kind()) {
         arp::output::announce(cx, ifp, a);
+        igmp::interface_up(cx, ifp);
     }
 }
 
 /// An address was taken away.
 pub(crate) fn address_removed(l: &mut Lwp<'_>, ifp: &KArc<Ifnet>, addr: IfAddr) {
     let Some(a) = v4(addr) else { return };
+    if !ifp.addrs(l).iter().any(|left| left.addr.is_ipv4()) {
+        igmp::interface_gone(l, ifp);
+    }
     if !withdraw_all(l, ifp, a, addr.prefix) {
         // At the kernel's end all routes have gone before.
         return;
@@ -148,9 +152,11 @@ fn withdraw_all(cx: &Cx<'_>, ifp: &KArc<Ifnet>, addr: Ipv4Addr, prefix: u8) -> b
 /// An interface was taken down.
 pub(crate) fn interface_down(cx: &Cx<'_>, ifp: &KArc<Ifnet>) {
     arp::interfaces::flush(cx, ifp);
+    igmp::interface_down(cx, ifp);
 }
 
 /// An interface is going.
 pub(crate) fn interface_gone(l: &mut Lwp<'_>, ifp: &KArc<Ifnet>) {
     arp::interfaces::detach(l, ifp);
+    igmp::interface_gone(l, ifp);
 }

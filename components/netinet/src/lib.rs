@@ -4,6 +4,7 @@
 //! * [`wire`] is the packet formats, [`checksum`] the Internet checksum;
 //! * [`ip`]: input, output, forwarding; options, fragmentation and reassembly;
 //! * [`arp`]: address resolution;  * [`icmp`]: errors, echo, and the rules about them;
+//! * [`igmp`]: membership in groups;
 //! * [`tcp`]: connections, a core and the shell around it;
 //! * [`domain`]: addresses of interfaces, and the routes that follow from them.
 //!
@@ -20,6 +21,7 @@ pub mod checksum;
 mod component;
 pub mod domain;
 pub mod icmp;
+pub mod igmp;
 pub mod ip;
 mod raw;
 mod sockets;

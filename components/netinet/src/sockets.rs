@@ -39,12 +39,12 @@ fn connections(cx: &Cx<'_>, out: &mut Listing) -> Result<(), NoMemory> {
     for (at, pcb) in tables.ports.iter() {
         if pcb.inner.lock(cx).pair.is_none() {
             let local = place(Some(SocketAddrV4::new(at.local, at.port)));
-            row(cx, &"tcp", &local, &place(None), &pcb.so, &pcb.state_name(cx), out)?;
+            row(cx, &"tcp", &local, &place(None), &pcb.so, &pcb.listed_state(cx), out)?;
         }
     }
     for (pair, pcb) in tables.connections() {
         let (local, peer) = (place(Some(pair.local)), place(Some(pair.peer)));
-        row(cx, &"tcp", &local, &peer, &pcb.so, &pcb.state_name(cx), out)?;
+        row(cx, &"tcp", &local, &peer, &pcb.so, &pcb.listed_state(cx), out)?;
     }
     for (pair, _) in tables.halves.iter() {
         let (local, peer) = (place(Some(pair.local)), place(Some(pair.peer)));

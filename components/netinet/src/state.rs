@@ -6,7 +6,6 @@
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, Ordering};
 
 use base::callout::Callout;
-use base::evcnt::Counter;
 use base::lock::{IntrMutex, Rank};
 use base::vm::kmem;
 use base::{Cx, NoMemory};
@@ -24,7 +23,7 @@ macro_rules! counter_group {
     ($(#[$m:meta])* $name:ident { $($(#[$fm:meta])* $field:ident,)* }) => {
         $(#[$m])*
         #[derive(Default)]
-        pub(crate) struct $name { $($(#[$fm])* pub(crate) $field: Counter,)* }
+        pub(crate) struct $name { $($(#[$fm])* pub(crate) $field: base::evcnt::Counter,)* }
 
         impl $name {
             /// Calls `show` with each counter's name and value.
@@ -34,6 +33,8 @@ macro_rules! counter_group {
         }
     };
 }
+
+pub(crate) use counter_group;
 
 counter_group! {
     /// What IPv4 did.
@@ -54,6 +55,8 @@ counter_group! {
         bad_options,
         /// For a protocol that nobody has.
         no_protocol,
+        /// For a group that nobody here is in.
+        not_member,
         /// Without a route.
         no_route,
         /// Dropped for lack of memory.

@@ -5,6 +5,7 @@
 use alloc::sync::Arc;
 use core::fmt;
 
+use base::proc::Name;
 use base::{BoundLwp, Cred, Errno, Gone, Lwp, NoMemory, Rfork, random};
 use wire::{
     COOKIE_LEN, Descriptions, HEADER_LEN, Header, Hello, How, Kind, MAX_HELLO, Malformed, Refused,
@@ -139,10 +140,11 @@ impl Session {
                     self.service.prefork(process, request, self.token, self.trust)?;
                 }
                 Outside::Unfork(cookie) => self.service.forks.cancel(self.token, &cookie),
-                Outside::Exec(request) => {
+                Outside::Exec(request, name) => {
                     let pid = process.lwp.pid();
                     process.inside(|l, s| {
                         s.exec(l)?;
+                        l.proc().set_name(l, name);
                         Ok(greet(l, s, request, pid)?)
                     })?;
                 }
@@ -273,7 +275,10 @@ impl Service {
     ) -> Result<Process, Ended> {
         let hello = Hello::parse(body)?;
         let mut lwp = match self.process(&hello, trust) {
-            Ok(lwp) => lwp,
+            Ok(mut lwp) => {
+                lwp.enter(|l| l.proc().set_name(l, Name::new(hello.name)))?;
+                lwp
+            }
             Err((error, reason)) => {
                 refuse(transport, header.request, error, reason);
                 return Err(Ended::Refused);

@@ -9,6 +9,7 @@
 use alloc::sync::Arc;
 
 use base::lock::{IntrMutex, Rank};
+use base::proc::Name;
 use base::vm::kmem;
 use base::{Cx, Errno, KBox, KVec, Lwp, NoMemory};
 use wire::{
@@ -50,7 +51,8 @@ pub(crate) struct State {
 pub(crate) enum Outside {
     Prefork(u64),
     Unfork(Cookie),
-    Exec(u64),
+    /// The request, and the new program.
+    Exec(u64, Name),
 }
 
 impl State {
@@ -237,10 +239,16 @@ impl State {
                 r.end()?;
                 return Ok(Some(Outside::Unfork(cookie)));
             }
-            Kind::Hello => match Hello::parse(body)?.how {
-                How::Exec => return Ok(Some(Outside::Exec(header.request))),
-                How::Guest | How::Fork(_) => return Err(Malformed.into()),
-            },
+            Kind::Hello => {
+                let hello = Hello::parse(body)?;
+                match hello.how {
+                    How::Exec => {
+                        let name = Name::new(hello.name);
+                        return Ok(Some(Outside::Exec(header.request, name)));
+                    }
+                    How::Guest | How::Fork(_) => return Err(Malformed.into()),
+                }
+            }
             Kind::Welcome | Kind::Refused | Kind::Return | Kind::Copyin | Kind::Cookie => {
                 return Err(Malformed.into());
             }

@@ -10,7 +10,7 @@ use base::{Errno, Lwp};
 use crate::ifnet::{Ifnets, config};
 use crate::netisr::{LINK_PROTOS, LinkProto, Netisr};
 use crate::route::{self, Routes};
-use crate::socket::calls;
+use crate::socket::{calls, list};
 use crate::{EtherType, loopback, netisr, tables};
 
 base::component! {
@@ -68,6 +68,10 @@ base::tables! {
     static ROUTES = Table {
         name: "net.routes", doc: "the IPv4 routing table", component: ME,
         columns: tables::ROUTE_COLUMNS, write: tables::routes,
+    };
+    static SOCKETS = Table {
+        name: "net.sockets", doc: "sockets, by the processes that have them", component: ME,
+        columns: list::COLUMNS, write: list::write,
     };
 }
 

@@ -84,7 +84,7 @@ fn echo(cx: &Cx<'_>, ip: &Facts, mut packet: Packet, header_len: usize) {
     header.set_checksum(opts);
     inet.icmp.echoed.inc(cx);
     packet.set_rcvif(None);
-    let _ = output::send_whole(cx, packet, false);
+    let _ = output::send_whole(cx, packet, false, output::Group::default());
 }
 
 /// An error about a packet of ours.

@@ -15,7 +15,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::policy::{Offender, may_report, quote_len};
 use crate::checksum::Sum;
 use crate::component::INET;
-use crate::ip::output::{Send, send};
+use crate::ip::output::{Group, Send, send};
 use crate::wire::icmp::{HEADER_LEN, Message, code};
 use crate::wire::ipv4::{Ipv4Header, MIN_HEADER_LEN, protocol};
 
@@ -79,6 +79,7 @@ pub(crate) fn report(cx: &Cx<'_>, mut offender: Packet, what: Report) {
         tos: 0xc0,
         dont_fragment: false,
         broadcast_ok: false,
+        group: Group::default(),
     };
     if send(cx, error, &how).is_ok() {
         inet.icmp.errors_sent.inc(cx);

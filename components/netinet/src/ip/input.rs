@@ -21,7 +21,7 @@ use crate::component::INET;
 use crate::icmp::send::{Report, report};
 use crate::wire::icmp::code;
 use crate::wire::ipv4::{Ipv4Header, MIN_HEADER_LEN, protocol};
-use crate::{icmp, raw, tcp, udp};
+use crate::{icmp, igmp, raw, tcp, udp};
 
 /// Takes a packet; link headers are off.
 pub(crate) fn input(cx: &Cx<'_>, mut packet: Packet) {
@@ -88,12 +88,11 @@ fn is_on(packet: &Packet, index: u32) -> bool {
 
 /// A packet for a group, or for everybody: never passed on (RFC 1812 §5.3.4, §5.3.5.1).
 fn for_group(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header) {
-    const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
-    if header.dst().is_broadcast() || header.dst() == ALL_HOSTS {
+    let (dst, index) = (header.dst(), packet.rcvif().map_or(0, |ifp| ifp.index()));
+    if dst.is_broadcast() || igmp::is_member(cx, index, dst) {
         deliver(cx, packet, header, true);
     } else {
-        // No group is joined: that comes with IGMP.
-        cx.get(&INET).ip.cant_forward.inc(cx);
+        cx.get(&INET).ip.not_member.inc(cx);
     }
 }
 
@@ -153,6 +152,7 @@ fn dispatch(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header, to_everybody: bool
     let taken = raw::input(cx, &facts, &packet, header.header_len());
     match header.protocol {
         protocol::ICMP => icmp::input::input(cx, &facts, packet, header.header_len()),
+        protocol::IGMP => igmp::input(cx, &facts, packet, header.header_len()),
         protocol::TCP => tcp::input_packet(cx, &facts, packet, header.header_len()),
         protocol::UDP => udp::input(cx, &facts, packet, header.header_len()),
         _ if taken => {}

@@ -35,3 +35,10 @@ pub struct Facts {
     /// It came to more than one host: link or IP broadcast, or multicast.
     pub to_everybody: bool,
 }
+
+impl Facts {
+    /// What a program may learn of it.
+    pub(crate) fn way(&self) -> net::socket::Way {
+        net::socket::Way { to: Some(self.dst.into()), ttl: self.ttl, tos: self.tos }
+    }
+}

@@ -20,9 +20,9 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::finish::{finish_bare, longest};
 use super::input::can_broadcast;
 use super::{frag, options};
-use crate::arp;
 use crate::component::INET;
 use crate::wire::ipv4::{Ipv4Header, MIN_HEADER_LEN};
+use crate::{arp, igmp};
 
 /// What the header of a packet shall say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +41,24 @@ pub struct Send {
     pub dont_fragment: bool,
     /// Whether it may go to everybody (SO_BROADCAST).
     pub broadcast_ok: bool,
+    /// If the receiver is a group.
+    pub group: Group,
+}
+
+/// How packets for a group leave.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Group {
+    /// The index of the interface that they leave by; 0: that of the sender's address, or the first
+    /// that can send to many.
+    pub out_if: u32,
+    /// Whether this kernel gets a copy, if it is in the group.
+    pub loops: bool,
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self { out_if: 0, loops: true }
+    }
 }
 
 /// Why a packet was not sent.
@@ -81,12 +99,27 @@ impl From<IfError> for SendError {
 
 /// The address that a packet to `dst` is sent from, unless its sender chooses another.
 pub fn source_for(cx: &Cx<'_>, dst: Ipv4Addr) -> Option<Ipv4Addr> {
-    route_for(cx, dst, None).ok().map(|r| r.source)
+    source_by(cx, dst, 0)
+}
+
+/// The same of one to a group that leaves by the interface with that index, if it is not 0.
+pub fn source_by(cx: &Cx<'_>, dst: Ipv4Addr, out_if: u32) -> Option<Ipv4Addr> {
+    route_for(cx, dst, None, out_if).ok().map(|r| r.source)
+}
+
+/// The interface that packets for a group leave by, unless their sender chooses another.
+pub(crate) fn interface_for(cx: &Cx<'_>, group: Ipv4Addr) -> Option<KArc<Ifnet>> {
+    route_for(cx, group, None, 0).ok().map(|r| r.ifp)
 }
 
 /// The route to `dst`. Broadcasts without a network, and groups, leave by the first interface that
-/// can broadcast, or by the one that has the address `src`.
-fn route_for(cx: &Cx<'_>, dst: Ipv4Addr, src: Option<Ipv4Addr>) -> Result<Route, SendError> {
+/// can broadcast, or by the one that has the address `src`; groups by the one that the sender chose.
+fn route_for(
+    cx: &Cx<'_>,
+    dst: Ipv4Addr,
+    src: Option<Ipv4Addr>,
+    out_if: u32,
+) -> Result<Route, SendError> {
     if dst.octets()[0] == 0 {
         // RFC 1122 §3.2.1.3 (a), (b): "this host" and "this network" are never a destination, not
         // even with a default route.
@@ -94,6 +127,12 @@ fn route_for(cx: &Cx<'_>, dst: Ipv4Addr, src: Option<Ipv4Addr>) -> Result<Route,
     }
     if !dst.is_broadcast() && !dst.is_multicast() {
         return lookup4(cx, dst).ok_or(SendError::NoRoute);
+    }
+    if dst.is_multicast() && out_if != 0 {
+        let ifp = config::by_index(cx, out_if)?;
+        let source = ifp.addrs(cx).iter().find_map(arp::local::of).map(|local| local.addr);
+        let source = source.ok_or(SendError::NoRoute)?;
+        return Ok(Route { kind: RouteKind::Broadcast, source, is_static: false, ifp });
     }
     if let Some(r) = src.and_then(|s| lookup4(cx, s)).filter(|r| r.kind == RouteKind::Local) {
         return Ok(Route { kind: RouteKind::Broadcast, ..r });
@@ -111,7 +150,7 @@ fn route_for(cx: &Cx<'_>, dst: Ipv4Addr, src: Option<Ipv4Addr>) -> Result<Route,
 /// Sends `payload` with a header as `how` says.
 pub fn send(cx: &Cx<'_>, mut payload: Packet, how: &Send) -> Result<(), SendError> {
     let inet = cx.get(&INET);
-    let route = match route_for(cx, how.dst, how.src) {
+    let route = match route_for(cx, how.dst, how.src, how.group.out_if) {
         Ok(route) => route,
         Err(e) => {
             inet.ip.no_route.inc(cx);
@@ -137,15 +176,20 @@ pub fn send(cx: &Cx<'_>, mut payload: Packet, how: &Send) -> Result<(), SendErro
     header.set_checksum(&[]);
     let room = payload.push(MIN_HEADER_LEN).ok_or(SendError::NoMemory)?;
     room.copy_from_slice(header.as_bytes());
-    send_packet(cx, payload, route, how.broadcast_ok)
+    send_packet(cx, payload, route, how.broadcast_ok, how.group.loops)
 }
 
 /// Sends a whole packet, header included, by the route to its destination.
-pub(crate) fn send_whole(cx: &Cx<'_>, packet: Packet, broadcast_ok: bool) -> Result<(), SendError> {
+pub(crate) fn send_whole(
+    cx: &Cx<'_>,
+    packet: Packet,
+    broadcast_ok: bool,
+    group: Group,
+) -> Result<(), SendError> {
     let (header, _) =
         Ipv4Header::read_from_prefix(packet.head()).map_err(|_| SendError::BadSource)?;
-    let route = route_for(cx, header.dst(), Some(header.src()))?;
-    send_packet(cx, packet, route, broadcast_ok)
+    let route = route_for(cx, header.dst(), Some(header.src()), group.out_if)?;
+    send_packet(cx, packet, route, broadcast_ok, group.loops)
 }
 
 fn send_packet(
@@ -153,6 +197,7 @@ fn send_packet(
     packet: Packet,
     route: Route,
     broadcast_ok: bool,
+    loops: bool,
 ) -> Result<(), SendError> {
     let inet = cx.get(&INET);
     let (header, _) =
@@ -167,7 +212,7 @@ fn send_packet(
             if !broadcast_ok && !dst.is_multicast() {
                 return Err(SendError::Broadcast);
             }
-            to_everybody(cx, &route.ifp, dst, packet)
+            to_everybody(cx, &route.ifp, dst, packet, loops)
         }
         RouteKind::Gateway(g) => send_fitting(cx, &route.ifp, g, packet),
         RouteKind::Connected => send_fitting(cx, &route.ifp, dst, packet),
@@ -180,15 +225,18 @@ fn loop_back(cx: &Cx<'_>, packet: Packet) -> Result<(), SendError> {
     Ok(transmit_bare(cx, &lo0, EtherType::IPV4, packet)?)
 }
 
-/// To all on a link; this kernel gets a copy, as the link would not bring it back.
+/// To all on a link; this kernel gets a copy, as the link would not bring it back: of one to a group
+/// only if it is in the group, and the sender wants that (RFC 1112 §6.1).
 fn to_everybody(
     cx: &Cx<'_>,
     ifp: &KArc<Ifnet>,
     dst: Ipv4Addr,
     packet: Packet,
+    loops: bool,
 ) -> Result<(), SendError> {
+    let loops = !dst.is_multicast() || (loops && igmp::is_member(cx, ifp.index(), dst));
     if ifp.kind() == IfKind::Loopback {
-        return loop_back(cx, packet);
+        return if loops { loop_back(cx, packet) } else { Ok(()) };
     }
     if packet.len() > ifp.mtu() as usize {
         return Err(SendError::TooBig { mtu: ifp.mtu() });
@@ -197,11 +245,13 @@ fn to_everybody(
     let stays = group
         && Ipv4Header::read_from_prefix(packet.head()).is_ok_and(|(header, _)| header.ttl == 0);
     let mac = if group { MacAddr::ipv4_multicast(dst) } else { MacAddr::BROADCAST };
-    let mut copy = packet.duplicate(cx)?;
-    copy.set_rcvif(Some(ifp.clone()));
-    let how = if group { Flags::LINK_MULTICAST } else { Flags::LINK_BROADCAST };
-    copy.set_flags(how | Flags::LOOPED | packet.unfinished());
-    netisr::enqueue(cx, EtherType::IPV4, copy);
+    if loops {
+        let mut copy = packet.duplicate(cx)?;
+        copy.set_rcvif(Some(ifp.clone()));
+        let how = if group { Flags::LINK_MULTICAST } else { Flags::LINK_BROADCAST };
+        copy.set_flags(how | Flags::LOOPED | packet.unfinished());
+        netisr::enqueue(cx, EtherType::IPV4, copy);
+    }
     if stays {
         // RFC 1112 §6.1: not beyond this host.
         return Ok(());

@@ -35,9 +35,9 @@ pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, packet: &Packet, header_len: usize)
     for entry in table.iter().filter(|e| e.wants(ip.protocol, ip.src, ip.dst)) {
         taken = true;
         // A copy that cannot be made is a packet lost, which IP allows.
-        let delivered = packet.duplicate(cx).is_ok_and(|copy| {
-            entry.so.deliver(cx, copy, SocketAddr::from((ip.src, 0)), Some(ip.dst.into()))
-        });
+        let delivered = packet
+            .duplicate(cx)
+            .is_ok_and(|copy| entry.so.deliver(cx, copy, SocketAddr::from((ip.src, 0)), ip.way()));
         let counter = if delivered { &raw.delivered } else { &raw.full };
         counter.inc(cx);
     }

@@ -18,7 +18,7 @@ use crate::component::RAW;
 use crate::icmp::{ErrorKind, QuotedFacts};
 use crate::ip::{Facts, output};
 use crate::udp::ip_options::IpOptions;
-use crate::udp::pcbs::{destination, inet};
+use crate::udp::pcbs::{destination, inet, v4};
 use crate::udp::table::{Endpoint, Key};
 use crate::wire::icmp::{HEADER_LEN, kind};
 use crate::wire::ipv4::protocol;
@@ -68,7 +68,7 @@ pub(super) fn input(cx: &Cx<'_>, ip: &Facts, packet: &Packet, header_len: usize)
     copy.segments().for_each(|s| sum.append(Sum::of(s)));
     if sum.is_valid() {
         let from = SocketAddr::from((ip.src, 0));
-        let delivered = so.deliver(cx, copy, from, Some(ip.dst.into()));
+        let delivered = so.deliver(cx, copy, from, ip.way());
         let counter = if delivered { &raw.delivered } else { &raw.full };
         counter.inc(cx);
     }
@@ -100,7 +100,8 @@ impl UsrReqs for PingPcb {
 
     fn connect(&self, l: &mut Lwp<'_>, to: SocketAddr) -> Result<Connecting, SockError> {
         let raw = l.get(&RAW);
-        raw.pings.connect(l, self.key, &self.so, host(destination(to)?), &raw.ids)?;
+        let out_if = self.options.multicast.group().out_if;
+        raw.pings.connect(l, self.key, &self.so, (host(destination(to)?), out_if), &raw.ids)?;
         self.so.take_error(l);
         Ok(Connecting::Done)
     }
@@ -165,7 +166,8 @@ impl UsrReqs for PingPcb {
         name: i32,
         out: &mut [u8],
     ) -> Result<usize, SockError> {
-        self.options.get(l, &self.so, level, name, out)
+        let peer = self.peer_addr(l).and_then(v4);
+        self.options.get(l, &self.so, peer, (level, name), out)
     }
 
     fn local_addr(&self, cx: &Cx<'_>) -> SocketAddr {
@@ -178,6 +180,7 @@ impl UsrReqs for PingPcb {
     }
 
     fn detach(&self, l: &mut Lwp<'_>) {
+        self.options.multicast.leave_all(l, &self.so);
         l.get(&RAW).pings.remove(l, self.key);
     }
 }

@@ -18,7 +18,7 @@ use zerocopy::FromBytes;
 use crate::component::{INET, RAW};
 use crate::ip::output;
 use crate::udp::ip_options::IpOptions;
-use crate::udp::pcbs::{destination, inet, may_have};
+use crate::udp::pcbs::{destination, inet, may_have, v4};
 use crate::wire::ipv4::{Ipv4Header, MIN_HEADER_LEN};
 
 /// The raw protocol's side of a socket.
@@ -61,16 +61,17 @@ impl RawPcb {
         if first >> 4 != 4 || header.header_len() < MIN_HEADER_LEN {
             return Err(SockError::Invalid);
         }
+        let out_if = self.options.multicast.group().out_if;
         header.set_total_len(total);
         if header.id() == 0 {
             header.set_id(cx.get(&INET).new_id(cx));
         }
         if header.src().is_unspecified() {
-            header.set_src(output::source_for(cx, dst).ok_or(SockError::NetUnreachable)?);
+            header.set_src(output::source_by(cx, dst, out_if).ok_or(SockError::NetUnreachable)?);
         }
         header.set_checksum(options);
         let broadcast_ok = self.so.flags(cx).contains(SockFlags::BROADCAST);
-        Ok(output::send_whole(cx, packet, broadcast_ok)?)
+        Ok(output::send_whole(cx, packet, broadcast_ok, self.options.multicast.group())?)
     }
 }
 
@@ -137,7 +138,8 @@ impl UsrReqs for RawPcb {
         name: i32,
         out: &mut [u8],
     ) -> Result<usize, SockError> {
-        self.options.get(l, &self.so, level, name, out)
+        let peer = self.peer_addr(l).and_then(v4);
+        self.options.get(l, &self.so, peer, (level, name), out)
     }
 
     fn local_addr(&self, cx: &Cx<'_>) -> SocketAddr {
@@ -149,6 +151,7 @@ impl UsrReqs for RawPcb {
     }
 
     fn detach(&self, l: &mut Lwp<'_>) {
+        self.options.multicast.leave_all(l, &self.so);
         l.get(&RAW).remove(l, self.id);
     }
 }

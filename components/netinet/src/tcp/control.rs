@@ -12,6 +12,7 @@ use super::board::Board;
 use super::congestion::{Algorithm, Congestion};
 use super::ecn::{self, Ecn};
 use super::header::{Control, Segment};
+use super::pathmtu::PathMtu;
 use super::rack::Rack;
 use super::reassembly::Reassembly;
 use super::rto::{MS, Rtt, SECOND};
@@ -44,6 +45,8 @@ pub struct Start {
     pub gso_max: u16,
     /// Whether to ask for congestion marks (RFC 3168).
     pub ecn: bool,
+    /// Whether to find out what the path carries where no router says it (RFC 8899).
+    pub mtu_probing: bool,
     /// What the user has set.
     pub settings: Settings,
 }
@@ -196,6 +199,9 @@ pub struct Tcb<P> {
     pub(super) stamps: Stamps,
     pub(super) sack: bool,
     pub(super) ecn: Ecn,
+    pub(super) path: PathMtu,
+    /// How often full segments did not get through.
+    pub(super) black_holes: u32,
     pub(super) timers: Timers,
     pub(super) wanted: Wanted,
     pub(super) reset: Option<Segment>,
@@ -266,6 +272,8 @@ impl<P: Payload> Tcb<P> {
             stamps: Stamps { on: true, offset: start.clock_offset, recent: 0, recent_at: now },
             sack: true,
             ecn: Ecn::new(start.ecn),
+            path: PathMtu::new(start.mtu_probing),
+            black_holes: 0,
             timers: Timers::new(),
             wanted: Wanted::default(),
             reset: None,
@@ -319,6 +327,7 @@ impl<P: Payload> Tcb<P> {
         self.stamps.recent_at = now;
         // RFC 9293 §3.7.1; no smaller than what leaves room for data beside all options.
         self.set_segment(self.snd.mss.min(agreed.mss.max(64)));
+        self.path.allow(self.snd.mss);
     }
 
     pub(super) fn set_segment(&mut self, mss: u16) {
@@ -429,8 +438,12 @@ impl<P: Payload> Tcb<P> {
             self.timers.clear(Timer::Keepalive);
             self.start_keepalive(now);
         }
+        // What was held back has waited for this.
+        self.wanted.small |= was.cork && !settings.cork;
+        self.wanted.ack |= settings.quickack && self.timers.is_set(Timer::DelayedAck);
         if let Some(max) = settings.max_segment.filter(|m| *m < self.snd.mss) {
             self.set_segment(max.max(64));
+            self.path.allow(self.snd.mss);
         }
     }
 
@@ -449,10 +462,16 @@ impl<P: Payload> Tcb<P> {
             return;
         }
         self.set_segment(mss);
+        self.path.allow(mss);
         let longest = self.segment_data();
         if self.board.mark_lost(|s| s.len() > longest) {
             self.wanted.lost = true;
         }
+    }
+
+    /// How often the path did not carry full segments, since this was last asked.
+    pub fn take_black_holes(&mut self) -> u32 {
+        core::mem::take(&mut self.black_holes)
     }
 
     // ---- what there is to know ----

@@ -65,6 +65,7 @@ impl<P: Payload> Tcb<P> {
         if self.rtt.backoffs() == 0 && self.state.is_synchronized() {
             self.cc.timed_out(self.board.total(), now);
         }
+        self.suspect_black_hole(first.len());
         if first.sacked {
             // RFC 2018 §8: the peer has taken back what it said.
             self.board.forget_sacks();

@@ -2,7 +2,7 @@
 //!
 //! Locking: tables by `Rank::Pcbs`; settings and counters are words.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use base::callout::{Callout, Handler};
 use base::evcnt::Counter;
@@ -62,6 +62,8 @@ counted! {
     listen_full,
     /// SYN cookies sent.
     cookies_sent,
+    /// Paths that did not carry full segments, and did not say so.
+    black_holes,
 }
 
 /// TCP's state.
@@ -70,6 +72,7 @@ pub(crate) struct Tcp {
     sendspace: AtomicU32,
     recvspace: AtomicU32,
     ecn: AtomicU32,
+    mtu_probing: AtomicBool,
     // ---- counters ----
     pub(crate) counters: TcpCounters,
     // ---- locked ----
@@ -94,6 +97,7 @@ pub(crate) fn attach(l: &mut Lwp<'_>) -> Result<(), Errno> {
         sendspace: AtomicU32::new(DEFAULT_LIMIT as u32),
         recvspace: AtomicU32::new(DEFAULT_LIMIT as u32),
         ecn: AtomicU32::new(2),
+        mtu_probing: AtomicBool::new(true),
         counters: TcpCounters::default(),
         tables: Tables::new(l),
         timer: Callout::new(l, kmem::arc(l, Handshakes)?)?,
@@ -124,6 +128,16 @@ impl Tcp {
     /// Sets it.
     pub(crate) fn set_ecn(&self, how: u32) {
         self.ecn.store(how, Ordering::Relaxed);
+    }
+
+    /// Whether connections find out what their paths carry (Linux: tcp_mtu_probing).
+    pub(crate) fn mtu_probing(&self) -> bool {
+        self.mtu_probing.load(Ordering::Relaxed)
+    }
+
+    /// Sets it, for connections to come.
+    pub(crate) fn set_mtu_probing(&self, on: bool) {
+        self.mtu_probing.store(on, Ordering::Relaxed);
     }
 
     /// Sets the first.

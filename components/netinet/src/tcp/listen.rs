@@ -131,6 +131,7 @@ fn connect(
         clock_offset,
         gso_max: transmit::GSO_MAX,
         ecn: false,
+        mtu_probing: cx.get(&TCP).mtu_probing(),
         settings,
     };
     let tcb = Tcb::accepted(cx.account(), &start, &done.agreed, cx.now().nanos());

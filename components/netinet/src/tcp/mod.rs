@@ -9,7 +9,8 @@
 //!   what came of it.
 //!
 //! Its parts: [`seq`], [`header`], [`options`]; [`state`], [`timers`]; [`board`] is what is on its way,
-//! [`rto`] and [`rack`] find what was lost, [`congestion`] says how much may be on its way, [`ecn`] hears of routers that are full;
+//! [`rto`] and [`rack`] find what was lost, [`congestion`] says how much may be on its way, [`ecn`] hears of routers that are full, and
+//! `pathmtu` finds out what they carry;
 //! `autotune` says how large buffers should be; [`reassembly`] is what came out of order. [`syncache`] is what a listening socket does before
 //! there is a connection, [`isn`] where its numbers begin.
 //!
@@ -22,7 +23,7 @@
 //!
 //! Locking: none in the core; the shell has `Rank::Pcbs`, then `Rank::Connection`, `Rank::Socket`.
 //! Sources: RFC 9293, 1122 §4.2, 7323, 2018, 2883, 6675, 8985, 6298, 5681, 6582, 6928, 9438, 5961,
-//! 6093, 6191, 6528, 4987, 3168.
+//! 6093, 6191, 6528, 4987, 3168, 4821, 8899.
 
 mod autotune;
 pub mod board;
@@ -35,6 +36,7 @@ mod input;
 pub mod isn;
 pub mod options;
 mod output;
+mod pathmtu;
 pub mod rack;
 pub mod reassembly;
 mod receive;

@@ -100,6 +100,7 @@ impl<P: Payload> Tcb<P> {
         let at = if probes { self.board.len().checked_sub(1)? } else { at };
         let sent = *self.board.get(at)?;
         self.board.resent(at, now);
+        self.probe_goes_again(sent.seq);
         self.resent = self.resent.saturating_add(1);
         if probes {
             // RFC 8985 §7.3: the retransmission timer starts anew.
@@ -147,7 +148,9 @@ impl<P: Payload> Tcb<P> {
         let most =
             if blocks { u32::from(self.snd.mss) - MAX_OPTIONS as u32 } else { self.segment_data() };
         let window = (self.snd.una + self.snd.window).after(self.snd.nxt);
-        let len = if probes {
+        let larger = if probes { None } else { self.probe_data(unsent.min(window), now) };
+        let most = larger.unwrap_or(most);
+        let len = if probes || larger.is_some() {
             unsent.min(window).min(most)
         } else {
             self.burst(unsent.min(window), unsent, most)
@@ -166,6 +169,9 @@ impl<P: Payload> Tcb<P> {
             return None;
         }
         let seq = core::mem::replace(&mut self.snd.nxt, end);
+        if larger.is_some() {
+            self.probing(seq, len);
+        }
         self.snd.last = now;
         if first_out {
             self.snd.since = now;
@@ -204,7 +210,8 @@ impl<P: Payload> Tcb<P> {
         let len = len.min(burst).min(may_go);
         let odd = len % most;
         // The end of what was written goes with the rest, if Nagle has nothing against it.
-        let goes = len == unsent && (self.settings.nodelay || self.snd.fin);
+        let prompt = self.settings.nodelay && !self.settings.cork;
+        let goes = len == unsent && (prompt || self.snd.fin);
         if odd > 0 && len > most && !goes { len - odd } else { len }
     }
 
@@ -217,10 +224,10 @@ impl<P: Payload> Tcb<P> {
             return false;
         }
         // RFC 9293 §3.8.6.2.1 and §3.7.4.
-        let prompt = idle || self.settings.nodelay || self.snd.fin;
+        let prompt = (idle || self.settings.nodelay) && !self.settings.cork;
         len >= most
-            || (last && prompt)
-            || len >= (self.snd.window_max / 2).max(1)
+            || (last && (prompt || self.snd.fin))
+            || (len >= (self.snd.window_max / 2).max(1) && !self.settings.cork)
             || self.wanted.small
     }
 

@@ -95,7 +95,7 @@ impl TcpPcb {
     }
 
     /// The state, for lists.
-    pub(crate) fn state_name(&self, cx: &Cx<'_>) -> &'static str {
+    pub(crate) fn listed_state(&self, cx: &Cx<'_>) -> &'static str {
         if self.listens() {
             return "LISTEN";
         }
@@ -187,9 +187,14 @@ impl TcpPcb {
         self.send_all(cx, tcb, &pair, now);
         let events = tcb.take_events();
         let counters = &cx.get(&TCP).counters;
+        counters.black_holes.add(cx, tcb.take_black_holes().into());
         if events.contains(Event::CONNECTED) {
             counters.established.inc(cx);
             self.so.state(cx).flags -= SockFlags::CONNECTING;
+            wake |= Events::OUT;
+        }
+        if events.contains(Event::ENDED) {
+            // A close may wait for that.
             wake |= Events::OUT;
         }
         if events.contains(Event::PEER_ENDED) {

@@ -62,7 +62,8 @@ impl<P: Payload> Tcb<P> {
             self.rcv.nxt += 1;
             self.peer_ended(now);
         }
-        if filled || ended || self.rcv.nxt.after(self.rcv.acked) >= 2 * self.rcv.largest {
+        let prompt = filled || ended || self.settings.quickack;
+        if prompt || self.rcv.nxt.after(self.rcv.acked) >= 2 * self.rcv.largest {
             self.wanted.ack = true;
         } else {
             self.timers.start(Timer::DelayedAck, now + DELAY);

@@ -182,6 +182,7 @@ impl<P: Payload> Tcb<P> {
         self.snd.freed += freed;
         self.snd.since = now;
         self.rtt.progress();
+        self.probe_arrived(ack);
         // RFC 6298 §5.2, §5.3.
         self.timers.clear(Timer::Retransmit);
         if !self.board.is_empty() {
@@ -271,7 +272,9 @@ impl<P: Payload> Tcb<P> {
 
     /// RFC 6675 §5 (4).
     fn enter_recovery(&mut self, now: u64) {
-        self.cc.lost(self.board.total(), now);
+        if !self.only_probe_lost() {
+            self.cc.lost(self.board.total(), now);
+        }
         self.mode = Mode::Recovery(self.snd.nxt);
         // The first one goes at once; the rest as the pipe allows.
         self.wanted.lost = true;
@@ -309,6 +312,7 @@ impl<P: Payload> Tcb<P> {
         if !(self.snd.fin && self.snd.una.gt(self.snd.end)) {
             return;
         }
+        self.events |= Event::ENDED;
         match self.state {
             State::FinWait1 => {
                 self.state = State::FinWait2;

@@ -9,6 +9,10 @@ use super::rto::SECOND;
 pub struct Settings {
     /// TCP_NODELAY: small segments do not wait for acknowledgments.
     pub nodelay: bool,
+    /// TCP_CORK: a segment that is not full waits for more, or for the retransmission timeout.
+    pub cork: bool,
+    /// TCP_QUICKACK: what arrives is acknowledged at once.
+    pub quickack: bool,
     /// SO_KEEPALIVE.
     pub keepalive: bool,
     /// TCP_KEEPIDLE, in nanoseconds.
@@ -27,6 +31,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             nodelay: false,
+            cork: false,
+            quickack: false,
             keepalive: false,
             // RFC 9293 §3.8.4: two hours at least, unless set.
             keep_idle: 7200 * SECOND,

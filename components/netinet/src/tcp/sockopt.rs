@@ -17,10 +17,12 @@ pub(crate) const IPPROTO_TCP: i32 = 6;
 
 const TCP_NODELAY: i32 = 1;
 const TCP_MAXSEG: i32 = 2;
+const TCP_CORK: i32 = 3;
 const TCP_KEEPIDLE: i32 = 4;
 const TCP_KEEPINTVL: i32 = 5;
 const TCP_KEEPCNT: i32 = 6;
 const TCP_INFO: i32 = 11;
+const TCP_QUICKACK: i32 = 12;
 const TCP_CONGESTION: i32 = 13;
 const TCP_USER_TIMEOUT: i32 = 18;
 
@@ -55,6 +57,8 @@ impl TcpPcb {
         let seconds = |n: u32| u64::from(n) * SECOND;
         match name {
             TCP_NODELAY => self.change(cx, |s| s.nodelay = n != 0),
+            TCP_CORK => self.change(cx, |s| s.cork = n != 0),
+            TCP_QUICKACK => self.change(cx, |s| s.quickack = n != 0),
             TCP_MAXSEG => {
                 let most = within(64..=65_495)? as u16;
                 self.change(cx, |s| s.max_segment = Some(most));
@@ -102,6 +106,8 @@ impl TcpPcb {
         let whole = |time: u64, unit: u64| i32::try_from(time / unit).unwrap_or(i32::MAX);
         let n = match name {
             TCP_NODELAY => settings.nodelay.into(),
+            TCP_CORK => settings.cork.into(),
+            TCP_QUICKACK => settings.quickack.into(),
             TCP_MAXSEG => {
                 let most = settings.max_segment.unwrap_or(DEFAULT_MSS);
                 info.map_or(most, |i| i.mss).into()

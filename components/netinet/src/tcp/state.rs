@@ -102,6 +102,8 @@ bitflags! {
         const URGENT = 4;
         /// It failed: see `Tcb::failure`.
         const FAILED = 8;
+        /// The peer has everything, and knows that it was all.
+        const ENDED = 0x20;
         /// It is over; nothing more will come.
         const CLOSED = 0x10;
     }

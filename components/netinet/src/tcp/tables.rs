@@ -18,7 +18,7 @@ use super::isn::{Pair, Secret};
 use super::pcb::TcpPcb;
 use super::syncache::{LIMIT, SynCache};
 use crate::component::UDP;
-use crate::udp::table::{Key, Table};
+use crate::udp::table::{Key, Share, Table};
 
 /// The tables, behind their lock.
 pub(crate) struct Tables(IntrMutex<Inner>);
@@ -80,16 +80,20 @@ impl Tables {
         cx: &Cx<'_>,
         key: Key,
         local: SocketAddrV4,
-        reuse: bool,
+        share: Share,
     ) -> Result<(), SockError> {
         let (random, range) = (base::random::u32(cx), cx.get(&UDP).ephemeral.range());
         let mut inner = self.lock(cx);
+        let shares = share.reuse || share.user.is_some();
+        if share.user.is_some() {
+            inner.ports.set_seed(|| base::random::u64(cx));
+        }
         let port = match local.port() {
             0 => inner.ports.choose_port(*local.ip(), range, random),
-            port if !reuse && inner.has_connection_at(*local.ip(), port) => None,
+            port if !shares && inner.has_connection_at(*local.ip(), port) => None,
             port => Some(port),
         };
-        Ok(inner.ports.bind(key, *local.ip(), port.ok_or(SockError::AddrInUse)?, reuse)?)
+        Ok(inner.ports.bind(key, *local.ip(), port.ok_or(SockError::AddrInUse)?, share)?)
     }
 
     /// Gives a socket that will connect to `peer` a port from which nobody is connected there: what is
@@ -189,7 +193,15 @@ impl Inner {
 
     /// Who listens there.
     pub(crate) fn listener(&self, pair: &Pair) -> Option<&KArc<TcpPcb>> {
-        let (local, peer) = (pair.local, pair.peer);
-        self.ports.find(*local.ip(), local.port(), peer, |pcb| pcb.listens())
+        listener(&self.ports, pair)
     }
+}
+
+/// The same in a table alone.
+pub(crate) fn listener<'a>(
+    ports: &'a Table<KArc<TcpPcb>>,
+    pair: &Pair,
+) -> Option<&'a KArc<TcpPcb>> {
+    let (local, peer) = (pair.local, pair.peer);
+    ports.find(*local.ip(), local.port(), peer, |pcb| pcb.listens())
 }

@@ -15,7 +15,7 @@ use super::header::{Control, MAX_OPTIONS, Segment, TcpHeader};
 use super::isn::Pair;
 use crate::checksum::Sum;
 use crate::component::TCP;
-use crate::ip::output::{self, Send, SendError};
+use crate::ip::output::{self, Group, Send, SendError};
 use crate::wire::ipv4::protocol;
 
 /// Bytes of both headers without options.
@@ -57,6 +57,7 @@ pub(crate) fn how(pair: &Pair) -> Send {
         tos: 0,
         dont_fragment: true,
         broadcast_ok: false,
+        group: Group::default(),
     }
 }
 

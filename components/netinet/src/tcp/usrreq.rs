@@ -18,10 +18,11 @@ use net::socket::{
 use super::isn::Pair;
 use super::pcb::{Listen, TcpPcb};
 use super::state::State;
+use super::tables::{Inner, listener};
 use super::{Start, Tcb, kernel, listen, transmit};
 use crate::component::TCP;
 use crate::ip::output::source_for;
-use crate::udp::pcbs::{destination, inet, may_have};
+use crate::udp::pcbs::{destination, inet, may_have, share, v4};
 use crate::udp::ports::RESERVED;
 use crate::udp::table::{Endpoint, Key};
 
@@ -50,8 +51,8 @@ impl TcpPcb {
     }
 
     fn bind_to(&self, cx: &Cx<'_>, local: SocketAddrV4) -> Result<(), SockError> {
-        let reuse = self.so.flags(cx).contains(SockFlags::REUSEADDR);
-        cx.get(&TCP).tables.bind(cx, self.key(cx)?, local, reuse)
+        let share = share(cx, &self.so);
+        cx.get(&TCP).tables.bind(cx, self.key(cx)?, local, share)
     }
 
     /// Sees to it that the socket has a port.
@@ -96,6 +97,7 @@ impl TcpPcb {
             clock_offset: secret.clock_offset(&pair),
             gso_max: transmit::GSO_MAX,
             ecn: cx.get(&TCP).ecn() == 1,
+            mtu_probing: cx.get(&TCP).mtu_probing(),
             settings,
         };
         let begun = TcpPcb::begin(cx, &me, pair, Tcb::connect(cx.account(), &start, now));
@@ -124,7 +126,10 @@ impl TcpPcb {
                 let addr = at.local.is_unspecified() || at.local == *pair.local.ip();
                 addr && at.port == pair.local.port()
             };
-            cx.get(&TCP).tables.lock(cx).halves.retain(|pair| !is_here(pair));
+            let mut tables = cx.get(&TCP).tables.lock(cx);
+            let Inner { ports, halves, .. } = &mut *tables;
+            // Another one that shares the port takes over what has begun.
+            halves.retain(|pair| !is_here(pair) || listener(ports, pair).is_some());
         }
         let Some(mut listen) = listen else { return };
         // What nobody will accept is broken off.
@@ -164,10 +169,12 @@ impl UsrReqs for TcpPcb {
         // Those who share an address with SO_REUSEADDR do not share what comes there.
         let overlaps =
             |a: Ipv4Addr| a == at.local || a.is_unspecified() || at.local.is_unspecified();
-        let taken =
-            l.get(&TCP).tables.lock(l).ports.iter().any(|(other, pcb)| {
-                pcb.listens() && other.port == at.port && overlaps(other.local)
-            });
+        let user = self.so.state(l).shares_port;
+        let taken = l.get(&TCP).tables.lock(l).ports.iter().any(|(other, pcb)| {
+            let conflicts = pcb.listens() && other.port == at.port && overlaps(other.local);
+            // Those who share it with SO_REUSEPORT do.
+            conflicts && (user.is_none() || pcb.so.state(l).shares_port != user)
+        });
         if taken {
             return Err(SockError::AddrInUse);
         }
@@ -307,7 +314,8 @@ impl UsrReqs for TcpPcb {
         if level == super::sockopt::IPPROTO_TCP {
             return self.tcp_option(l, name, out);
         }
-        self.options.get(l, &self.so, level, name, out)
+        let peer = self.peer_addr(l).and_then(v4);
+        self.options.get(l, &self.so, peer, (level, name), out)
     }
 
     fn local_addr(&self, cx: &Cx<'_>) -> SocketAddr {
@@ -316,6 +324,15 @@ impl UsrReqs for TcpPcb {
         }
         let at = self.endpoint(cx).map(|at| (at.local, at.port));
         SocketAddr::from(at.unwrap_or((Ipv4Addr::UNSPECIFIED, 0)))
+    }
+
+    fn lingers(&self, cx: &Cx<'_>) -> bool {
+        use State::{Closing, FinWait1, LastAck};
+        matches!(self.state(cx), Some(FinWait1 | Closing | LastAck))
+    }
+
+    fn state_name(&self, cx: &Cx<'_>) -> &'static str {
+        self.listed_state(cx)
     }
 
     fn peer_addr(&self, cx: &Cx<'_>) -> Option<SocketAddr> {

@@ -10,14 +10,16 @@ use core::net::{SocketAddr, SocketAddrV4};
 use base::Cx;
 use net::Packet;
 use net::mbuf::Flags;
+use net::socket::Socket;
 
 use super::pcbs::Inner;
 use crate::checksum::{self, Sum};
-use crate::component::UDP;
+use crate::component::{IGMP, UDP};
 use crate::icmp::send::{Report, report};
 use crate::icmp::{ErrorKind, QuotedFacts};
 use crate::ip::Facts;
 use crate::wire::icmp::code;
+use crate::wire::igmp::ALL_HOSTS;
 use crate::wire::ipv4::protocol;
 use crate::wire::udp::{HEADER_LEN, UdpHeader};
 
@@ -57,7 +59,7 @@ pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, mut packet: Packet, ip_len: usize) 
     };
     packet.pull(ip_len + HEADER_LEN);
     packet.truncate(usize::from(header.len()) - HEADER_LEN);
-    if so.deliver(cx, packet, SocketAddr::V4(from), Some(ip.dst.into())) {
+    if so.deliver(cx, packet, SocketAddr::V4(from), ip.way()) {
         counters.delivered.inc(cx);
     } else {
         counters.full.inc(cx);
@@ -83,13 +85,17 @@ fn is_sound(ip: &Facts, header: &UdpHeader, packet: &Packet, ip_len: usize) -> b
 fn to_all(cx: &Cx<'_>, inner: &Inner, ip: &Facts, from: SocketAddrV4, port: u16, packet: &Packet) {
     let counters = &cx.get(&UDP).counters;
     let mut nobody = true;
-    for so in inner.table.matches(ip.dst, port, from) {
+    // The group of all hosts is everybody's; of others a socket hears if it is in them.
+    let index = packet.rcvif().map_or(0, |ifp| ifp.index());
+    let is_for_members = ip.dst.is_multicast() && ip.dst != ALL_HOSTS;
+    let hears = |so: &Socket| !is_for_members || cx.get(&IGMP).has(cx, so, index, ip.dst);
+    for so in inner.table.matches(ip.dst, port, from).filter(|so| hears(so)) {
         nobody = false;
         let Ok(copy) = packet.duplicate(cx) else {
             counters.no_memory.inc(cx);
             continue;
         };
-        if so.deliver(cx, copy, SocketAddr::V4(from), Some(ip.dst.into())) {
+        if so.deliver(cx, copy, SocketAddr::V4(from), ip.way()) {
             counters.delivered.inc(cx);
         } else {
             counters.full.inc(cx);

@@ -8,9 +8,11 @@ use core::net::Ipv4Addr;
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use base::Cx;
-use net::socket::options::{int, put_int};
+use net::route::lookup4;
+use net::socket::options::put_int;
 use net::socket::{SockError, SockFlags, Socket};
 
+use super::multicast::{Multicast, word};
 use crate::ip::output::Send;
 
 /// The level.
@@ -20,37 +22,24 @@ const IP_TOS: i32 = 1;
 const IP_TTL: i32 = 2;
 const IP_HDRINCL: i32 = 3;
 const IP_PKTINFO: i32 = 8;
+const IP_RECVTTL: i32 = 12;
+const IP_RECVTOS: i32 = 13;
+const IP_MTU: i32 = 14;
 const IP_MTU_DISCOVER: i32 = 10;
-const IP_MULTICAST_TTL: i32 = 33;
 
 /// IP_MTU_DISCOVER: packets are cut as need be, and never.
 const PMTUDISC_DONT: i32 = 0;
 const PMTUDISC_DO: i32 = 2;
 
-/// Packets for a group stay on the link unless the program says otherwise (RFC 1112 §6.1).
-const MULTICAST_TTL: u8 = 1;
-
 /// What a socket wants in the headers of its packets.
+#[derive(Default)]
 pub(crate) struct IpOptions {
     /// 0: the kernel's default.
     ttl: AtomicU8,
-    /// For packets for a group; 0: not beyond this kernel.
-    multicast_ttl: AtomicU8,
     tos: AtomicU8,
     dont_fragment: AtomicBool,
     header_included: AtomicBool,
-}
-
-impl Default for IpOptions {
-    fn default() -> Self {
-        Self {
-            ttl: AtomicU8::new(0),
-            multicast_ttl: AtomicU8::new(MULTICAST_TTL),
-            tos: AtomicU8::new(0),
-            dont_fragment: AtomicBool::new(false),
-            header_included: AtomicBool::new(false),
-        }
-    }
+    pub(crate) multicast: Multicast,
 }
 
 impl IpOptions {
@@ -66,11 +55,13 @@ impl IpOptions {
         if level != IPPROTO_IP {
             return Err(SockError::NoOption);
         }
-        // A byte will do where the value fits one, as programs from BSD have it.
-        let n = match value {
-            [byte] => i32::from(*byte),
-            _ => int(value)?,
-        };
+        // A stream has one peer.
+        if !is_stream(so)
+            && let Some(done) = self.multicast.set(cx, so, name, value)
+        {
+            return done;
+        }
+        let n = word(value)?;
         let byte = u8::try_from(n).map_err(|_| SockError::Invalid);
         match name {
             IP_TOS => self.tos.store(byte?, Ordering::Relaxed),
@@ -78,12 +69,6 @@ impl IpOptions {
             IP_TTL if n == -1 => self.ttl.store(0, Ordering::Relaxed),
             IP_TTL if n == 0 => return Err(SockError::Invalid),
             IP_TTL => self.ttl.store(byte?, Ordering::Relaxed),
-            // A stream has one peer.
-            IP_MULTICAST_TTL if is_stream(so) => return Err(SockError::Invalid),
-            IP_MULTICAST_TTL if n == -1 => {
-                self.multicast_ttl.store(MULTICAST_TTL, Ordering::Relaxed)
-            }
-            IP_MULTICAST_TTL => self.multicast_ttl.store(byte?, Ordering::Relaxed),
             IP_MTU_DISCOVER => match n {
                 PMTUDISC_DONT => self.dont_fragment.store(false, Ordering::Relaxed),
                 PMTUDISC_DO => self.dont_fragment.store(true, Ordering::Relaxed),
@@ -91,22 +76,28 @@ impl IpOptions {
             },
             IP_HDRINCL if is_raw(so) => self.header_included.store(n != 0, Ordering::Relaxed),
             IP_PKTINFO => so.state(cx).flags.set(SockFlags::PKTINFO, n != 0),
+            // What tells of single messages means nothing of a stream.
+            IP_RECVTTL if !is_stream(so) => so.state(cx).flags.set(SockFlags::RECVTTL, n != 0),
+            IP_RECVTOS if !is_stream(so) => so.state(cx).flags.set(SockFlags::RECVTOS, n != 0),
             _ => return Err(SockError::NoOption),
         }
         Ok(())
     }
 
-    /// Reads an option of `so` into `out`; says how long it is.
+    /// Reads an option of `so`, which may have a peer, into `out`; says how long it is.
     pub(crate) fn get(
         &self,
         cx: &Cx<'_>,
         so: &Socket,
-        level: i32,
-        name: i32,
+        peer: Option<Ipv4Addr>,
+        (level, name): (i32, i32),
         out: &mut [u8],
     ) -> Result<usize, SockError> {
         if level != IPPROTO_IP {
             return Err(SockError::NoOption);
+        }
+        if let Some(len) = self.multicast.get(cx, name, out) {
+            return Ok(len);
         }
         let n = match name {
             IP_TOS => self.tos.load(Ordering::Relaxed).into(),
@@ -114,11 +105,16 @@ impl IpOptions {
                 0 => cx.get(&crate::component::INET).default_ttl().into(),
                 ttl => ttl.into(),
             },
-            IP_MULTICAST_TTL => self.multicast_ttl.load(Ordering::Relaxed).into(),
             IP_MTU_DISCOVER if self.dont_fragment.load(Ordering::Relaxed) => PMTUDISC_DO,
             IP_MTU_DISCOVER => PMTUDISC_DONT,
             IP_HDRINCL if is_raw(so) => self.includes_header().into(),
             IP_PKTINFO => so.flags(cx).contains(SockFlags::PKTINFO).into(),
+            IP_RECVTTL if !is_stream(so) => so.flags(cx).contains(SockFlags::RECVTTL).into(),
+            IP_RECVTOS if !is_stream(so) => so.flags(cx).contains(SockFlags::RECVTOS).into(),
+            IP_MTU => {
+                let route = lookup4(cx, peer.ok_or(SockError::NotConnected)?);
+                route.map_or(0, |r| i32::try_from(r.ifp.mtu()).unwrap_or(i32::MAX))
+            }
             _ => return Err(SockError::NoOption),
         };
         Ok(put_int(out, n))
@@ -144,15 +140,16 @@ impl IpOptions {
         dst: Ipv4Addr,
         protocol: u8,
     ) -> Send {
-        let ttl = if dst.is_multicast() { &self.multicast_ttl } else { &self.ttl };
+        let ttl = self.ttl.load(Ordering::Relaxed);
         Send {
             src,
             dst,
             protocol,
-            ttl: ttl.load(Ordering::Relaxed),
+            ttl: if dst.is_multicast() { self.multicast.ttl() } else { ttl },
             tos: self.tos.load(Ordering::Relaxed),
             dont_fragment: self.dont_fragment.load(Ordering::Relaxed),
             broadcast_ok: so.flags(cx).contains(SockFlags::BROADCAST),
+            group: self.multicast.group(),
         }
     }
 }

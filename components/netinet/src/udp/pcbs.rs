@@ -12,8 +12,8 @@ use net::route::{RouteKind, lookup4};
 use net::socket::{SockError, SockFlags, Socket};
 
 use super::ports::{Ephemeral, RESERVED};
-use super::table::{Endpoint, Key, Table, TableError};
-use crate::ip::output::source_for;
+use super::table::{Endpoint, Key, Share, Table, TableError};
+use crate::ip::output::source_by;
 
 /// Endpoints and the charge for their table.
 pub(crate) struct Pcbs {
@@ -43,11 +43,22 @@ pub(crate) fn inet(addr: SocketAddr) -> Result<SocketAddrV4, SockError> {
     }
 }
 
+/// The IPv4 host in `addr`, if it is one.
+pub(crate) fn v4(addr: SocketAddr) -> Option<Ipv4Addr> {
+    inet(addr).ok().map(|addr| *addr.ip())
+}
+
 /// The destination that is meant: none at all means this host, as programs expect.
 pub(crate) fn destination(addr: SocketAddr) -> Result<SocketAddrV4, SockError> {
     let addr = inet(addr)?;
     let here = addr.ip().is_unspecified();
     Ok(if here { SocketAddrV4::new(Ipv4Addr::LOCALHOST, addr.port()) } else { addr })
+}
+
+/// With whom a socket shares its address.
+pub(crate) fn share(cx: &Cx<'_>, so: &Socket) -> Share {
+    let state = so.state(cx);
+    Share { reuse: state.flags.contains(SockFlags::REUSEADDR), user: state.shares_port }
 }
 
 /// Whether a socket may have `addr`: an address of this kernel, or one that packets for several
@@ -124,8 +135,12 @@ impl Pcbs {
         if addr.port() == 0 {
             return self.bind_any(cx, key, so, *addr.ip(), ephemeral);
         }
-        let reuse = so.flags(cx).contains(SockFlags::REUSEADDR);
-        Ok(self.inner.lock(cx).table.bind(key, *addr.ip(), addr.port(), reuse)?)
+        let share = share(cx, so);
+        let table = &mut self.inner.lock(cx).table;
+        if share.user.is_some() {
+            table.set_seed(|| base::random::u64(cx));
+        }
+        Ok(table.bind(key, *addr.ip(), addr.port(), share)?)
     }
 
     /// Gives an endpoint a port of the kernel's choice.
@@ -137,11 +152,14 @@ impl Pcbs {
         local: Ipv4Addr,
         ephemeral: &Ephemeral,
     ) -> Result<(), SockError> {
-        let reuse = so.flags(cx).contains(SockFlags::REUSEADDR);
+        let share = share(cx, so);
         let random = base::random::u32(cx);
         let table = &mut self.inner.lock(cx).table;
+        if share.user.is_some() {
+            table.set_seed(|| base::random::u64(cx));
+        }
         let port = table.choose_port(local, ephemeral.range(), random);
-        Ok(table.bind(key, local, port.ok_or(SockError::AddrInUse)?, reuse)?)
+        Ok(table.bind(key, local, port.ok_or(SockError::AddrInUse)?, share)?)
     }
 
     /// Where an endpoint is, after it was given a port if it had none.
@@ -160,16 +178,17 @@ impl Pcbs {
         Ok(self.endpoint(cx, key))
     }
 
-    /// Gives an endpoint a peer, and the address that it is reached from.
+    /// Gives an endpoint a peer, and the address that it is reached from, if it is a group by the
+    /// interface with that index.
     pub(crate) fn connect(
         &self,
         cx: &Cx<'_>,
         key: Key,
         so: &Socket,
-        to: SocketAddrV4,
+        (to, out_if): (SocketAddrV4, u32),
         ephemeral: &Ephemeral,
     ) -> Result<(), SockError> {
-        let local = source_for(cx, *to.ip()).ok_or(SockError::NetUnreachable)?;
+        let local = source_by(cx, *to.ip(), out_if).ok_or(SockError::NetUnreachable)?;
         self.bound(cx, key, so, ephemeral)?;
         Ok(self.inner.lock(cx).table.connect(key, local, to)?)
     }

@@ -9,7 +9,7 @@
 //!
 //! Locking: none; the owner guards it. Memory: [`Table::cost`] says what to charge beforehand.
 //! Sources: RFC 1122 §4.1.3.5 (wildcard addresses); RFC 6056 §3.3.1; NetBSD in_pcb.c;
-//! Linux ip(7) (SO_REUSEADDR).
+//! Linux ip(7) (SO_REUSEADDR), socket(7) (SO_REUSEPORT).
 
 use core::hash::{BuildHasherDefault, Hasher};
 use core::net::{Ipv4Addr, SocketAddrV4};
@@ -51,12 +51,32 @@ impl Endpoint {
     }
 }
 
+/// With whom a socket shares its address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Share {
+    /// With others that also would (SO_REUSEADDR).
+    pub(crate) reuse: bool,
+    /// With those of this user, each of which gets a part of what comes (SO_REUSEPORT).
+    pub(crate) user: Option<u32>,
+}
+
+impl Share {
+    fn goes_with(self, other: Share) -> bool {
+        (self.reuse && other.reuse) || (self.user.is_some() && self.user == other.user)
+    }
+}
+
+impl From<bool> for Share {
+    fn from(reuse: bool) -> Share {
+        Share { reuse, user: None }
+    }
+}
+
 struct Entry<S> {
     at: Endpoint,
     /// The address was chosen by `connect`, and goes with the peer.
     borrowed: bool,
-    /// Shares its address with others that also would.
-    reuse: bool,
+    share: Share,
     owner: S,
 }
 
@@ -93,12 +113,14 @@ type Ports = HashMap<u16, SmallVec<[Key; 2]>, BuildHasherDefault<PortHasher>>;
 pub(crate) struct Table<S> {
     entries: Slab<Entry<S>>,
     ports: Ports,
+    /// For those that share ports; 0: there has been none.
+    seed: u64,
 }
 
 impl<S> Table<S> {
     /// An empty table; it holds no memory.
     pub(crate) fn new() -> Self {
-        Self { entries: Slab::new(), ports: HashMap::default() }
+        Self { entries: Slab::new(), ports: HashMap::default(), seed: 0 }
     }
 
     /// How many endpoints there are.
@@ -118,7 +140,7 @@ impl<S> Table<S> {
     /// A new endpoint, nowhere yet.
     pub(crate) fn insert(&mut self, owner: S) -> Key {
         let at = Endpoint::NOWHERE;
-        self.entries.insert(Entry { at, borrowed: false, reuse: false, owner })
+        self.entries.insert(Entry { at, borrowed: false, share: Share::default(), owner })
     }
 
     /// Takes an endpoint out.
@@ -152,9 +174,10 @@ impl<S> Table<S> {
     }
 
     /// Whether `local` and `port` can be had: nobody has them, or all who overlap would share.
-    pub(crate) fn is_free(&self, local: Ipv4Addr, port: u16, reuse: bool) -> bool {
+    pub(crate) fn is_free(&self, local: Ipv4Addr, port: u16, share: impl Into<Share>) -> bool {
+        let share = share.into();
         let overlaps = |a: Ipv4Addr| a == local || a.is_unspecified() || local.is_unspecified();
-        self.of_port(port).all(|(_, e)| !overlaps(e.at.local) || (reuse && e.reuse))
+        self.of_port(port).all(|(_, e)| !overlaps(e.at.local) || share.goes_with(e.share))
     }
 
     /// Gives an endpoint its address and port.
@@ -163,17 +186,18 @@ impl<S> Table<S> {
         key: Key,
         local: Ipv4Addr,
         port: u16,
-        reuse: bool,
+        share: impl Into<Share>,
     ) -> Result<(), TableError> {
+        let share = share.into();
         if self.entries.get(key).is_none_or(|e| e.at.port != 0) {
             return Err(TableError::Bound);
         }
-        if !self.is_free(local, port, reuse) {
+        if !self.is_free(local, port, share) {
             return Err(TableError::InUse);
         }
         let entry = self.entries.get_mut(key).ok_or(TableError::Bound)?;
         entry.at = Endpoint { local, port, ..entry.at };
-        (entry.reuse, entry.borrowed) = (reuse, false);
+        (entry.share, entry.borrowed) = (share, false);
         self.ports.entry(port).or_default().push(key);
         Ok(())
     }
@@ -224,10 +248,10 @@ impl<S> Table<S> {
     }
 
     /// Who gets a packet from `from` to `dst` and `port`: who is connected to the sender before
-    /// who is not, who has the address before who has them all, and of equals the latest.
+    /// who is not, who has the address before who has them all, and of equals the latest, or, if they
+    /// share the port, one that the sender's address chooses.
     pub(crate) fn lookup(&self, dst: Ipv4Addr, port: u16, from: SocketAddrV4) -> Option<&S> {
-        let scored = self.of_port(port).filter_map(|(_, e)| Some((e.at.score(dst, from)?, e)));
-        scored.max_by_key(|(score, _)| *score).map(|(_, e)| &e.owner)
+        self.find(dst, port, from, |_| true)
     }
 
     /// The same among those that `wanted` says.
@@ -238,9 +262,33 @@ impl<S> Table<S> {
         from: SocketAddrV4,
         wanted: impl Fn(&S) -> bool,
     ) -> Option<&S> {
-        let all = self.of_port(port).filter(|(_, e)| wanted(&e.owner));
-        let scored = all.filter_map(|(_, e)| Some((e.at.score(dst, from)?, e)));
-        scored.max_by_key(|(score, _)| *score).map(|(_, e)| &e.owner)
+        let scored = || {
+            let all = self.of_port(port).filter(|(_, e)| wanted(&e.owner));
+            all.filter_map(|(_, e)| Some((e.at.score(dst, from)?, e)))
+        };
+        let (best, first) = scored().max_by_key(|(score, _)| *score)?;
+        if first.share.user.is_none() {
+            return Some(&first.owner);
+        }
+        let alike =
+            || scored().filter(|(score, e)| *score == best && e.share.user == first.share.user);
+        let count = u64::try_from(alike().count()).unwrap_or(1).max(1);
+        let which = usize::try_from(self.spread(from) % count).unwrap_or(0);
+        alike().nth(which).map(|(_, e)| &e.owner)
+    }
+
+    /// A number that a sender always has, and nobody else can tell.
+    fn spread(&self, from: SocketAddrV4) -> u64 {
+        let who = u64::from(from.ip().to_bits()) << 16 | u64::from(from.port());
+        let mixed = (who ^ self.seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93) >> 32
+    }
+
+    /// Makes what chooses among those that share a port one's own, once.
+    pub(crate) fn set_seed(&mut self, random: impl FnOnce() -> u64) {
+        if self.seed == 0 {
+            self.seed = random();
+        }
     }
 
     /// Whose endpoint it is.

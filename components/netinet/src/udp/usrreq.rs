@@ -13,10 +13,10 @@ use net::socket::{Connecting, MsgFlags, Shutdown, SockError, Socket, UsrReqs};
 use zerocopy::IntoBytes;
 
 use super::ip_options::IpOptions;
-use super::pcbs::{destination, inet};
+use super::pcbs::{destination, inet, v4};
 use super::table::{Endpoint, Key};
 use crate::component::UDP;
-use crate::ip::output::{self, source_for};
+use crate::ip::output::{self, source_by};
 use crate::wire::ipv4::protocol;
 use crate::wire::udp::{HEADER_LEN, UdpHeader};
 
@@ -76,7 +76,8 @@ impl UsrReqs for UdpPcb {
         if to.port() == 0 {
             return Err(SockError::AddrNotAvailable);
         }
-        udp.pcbs.connect(l, self.key, &self.so, to, &udp.ephemeral)?;
+        let out_if = self.options.multicast.group().out_if;
+        udp.pcbs.connect(l, self.key, &self.so, (to, out_if), &udp.ephemeral)?;
         // An error about another peer's datagrams is none of the new one.
         self.so.take_error(l);
         Ok(Connecting::Done)
@@ -105,7 +106,7 @@ impl UsrReqs for UdpPcb {
         }
         let to = self.target(&self.endpoint(l), to)?;
         let at = udp.pcbs.bound(l, self.key, &self.so, &udp.ephemeral)?;
-        let src = source(l, at.local, *to.ip())?;
+        let src = source(l, at.local, *to.ip(), self.options.multicast.group().out_if)?;
         let header =
             UdpHeader::new(at.port, to.port(), data.len()).ok_or(SockError::MessageSize)?;
         if udp.sends_checksum() {
@@ -135,7 +136,8 @@ impl UsrReqs for UdpPcb {
         name: i32,
         out: &mut [u8],
     ) -> Result<usize, SockError> {
-        self.options.get(l, &self.so, level, name, out)
+        let peer = self.peer_addr(l).and_then(v4);
+        self.options.get(l, &self.so, peer, (level, name), out)
     }
 
     fn local_addr(&self, cx: &Cx<'_>) -> SocketAddr {
@@ -148,14 +150,15 @@ impl UsrReqs for UdpPcb {
     }
 
     fn detach(&self, l: &mut Lwp<'_>) {
+        self.options.multicast.leave_all(l, &self.so);
         l.get(&UDP).pcbs.remove(l, self.key);
     }
 }
 
 /// The address to send from: the socket's own, if it is one host's, or what the way suggests.
-fn source(cx: &Cx<'_>, local: Ipv4Addr, dst: Ipv4Addr) -> Result<Ipv4Addr, SockError> {
+fn source(cx: &Cx<'_>, local: Ipv4Addr, dst: Ipv4Addr, out_if: u32) -> Result<Ipv4Addr, SockError> {
     if local.is_unspecified() || local.is_broadcast() || local.is_multicast() {
-        return source_for(cx, dst).ok_or(SockError::NetUnreachable);
+        return source_by(cx, dst, out_if).ok_or(SockError::NetUnreachable);
     }
     Ok(local)
 }

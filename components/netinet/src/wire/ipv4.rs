@@ -27,6 +27,8 @@ pub const MIN_MTU: usize = 68;
 pub mod protocol {
     /// Control messages.
     pub const ICMP: u8 = 1;
+    /// Membership in groups.
+    pub const IGMP: u8 = 2;
     /// Transmission control.
     pub const TCP: u8 = 6;
     /// User datagrams.

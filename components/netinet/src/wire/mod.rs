@@ -11,6 +11,7 @@
 
 pub mod arp;
 pub mod icmp;
+pub mod igmp;
 pub mod ipv4;
 pub mod udp;
 

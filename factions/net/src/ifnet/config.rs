@@ -23,6 +23,11 @@ pub fn find(cx: &Cx<'_>, name: &str) -> Result<KArc<Ifnet>, IfError> {
     cx.get(&NET).ifnets.by_name(cx, name).ok_or(IfError::NoInterface)
 }
 
+/// The interface with that index.
+pub fn by_index(cx: &Cx<'_>, index: u32) -> Result<KArc<Ifnet>, IfError> {
+    cx.get(&NET).ifnets.by_index(cx, index).ok_or(IfError::NoInterface)
+}
+
 /// All interfaces.
 pub fn list(cx: &Cx<'_>) -> impl Iterator<Item = KArc<Ifnet>> {
     let ifnets = &cx.get(&NET).ifnets;

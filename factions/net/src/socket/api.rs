@@ -215,9 +215,14 @@ pub fn recv_from<'a>(
     });
     total.full = total.len;
     loop {
-        let got = held.attempt(l, Events::IN, flags, deadline, |l, file| {
+        let mut got = held.attempt(l, Events::IN, flags, deadline, |l, file| {
             transfer::receive(l, file, &mut uio, flags)
         });
+        if got == Err(Errno::WouldBlock) && file.so.is_stream() {
+            // Who does not wait any longer takes less than SO_RCVLOWAT says.
+            let now = flags | MsgFlags::DONTWAIT;
+            got = transfer::receive(l, file, &mut uio, now).map_err(Errno::from);
+        }
         match got {
             Ok(got) => {
                 total = Received { len: total.len + got.len, full: total.full + got.full, ..got };
@@ -261,7 +266,8 @@ pub fn set_option(
     }
     let is_root = l.proc().is_root(l);
     let most = if is_root { MAX_LIMIT } else { MAX_LIMIT_OF_OTHERS };
-    options::set(l, &file.so, name, value, most)?;
+    let user = l.proc().cred(l).uid;
+    options::set(l, &file.so, name, value, user, most)?;
     file.pcb.options_changed(l);
     Ok(())
 }
@@ -316,7 +322,7 @@ pub fn set_nonblocking(l: &mut Lwp<'_>, fd: Fd, on: bool) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Whether the socket's messages tell where they were sent to (IP_PKTINFO).
-pub(super) fn wants_pktinfo(l: &mut Lwp<'_>, fd: Fd) -> Result<bool, Errno> {
-    Ok(Held::of(l, fd)?.socket()?.so.flags(l).contains(SockFlags::PKTINFO))
+/// The options and the state of a socket.
+pub(super) fn flags(l: &Lwp<'_>, fd: Fd) -> Result<SockFlags, Errno> {
+    Ok(Held::of(l, fd)?.socket()?.so.flags(l))
 }

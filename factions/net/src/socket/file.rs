@@ -4,6 +4,7 @@
 //! Sources: NetBSD sys_socket.c, uipc_socket.c (sopoll).
 
 use core::any::Any;
+use core::time::Duration;
 
 use base::file::FileOps;
 use base::file::uio::Uio;
@@ -38,7 +39,11 @@ impl FileOps for SocketFile {
             state.flags.contains(SockFlags::SHUT_READ),
             state.flags.contains(SockFlags::SHUT_WRITE),
         );
-        now.set(Events::IN, now.contains(Events::IN) || no_read || !state.rcv.is_empty());
+        let has_data = match self.so.is_stream() {
+            true => state.rcv.len() >= state.worth_reading(usize::MAX),
+            false => !state.rcv.is_empty(),
+        };
+        now.set(Events::IN, now.contains(Events::IN) || no_read || has_data);
         now.set(Events::RDHUP, no_read);
         now.set(Events::HUP, no_read && no_write);
         let can_write = !state.flags.contains(SockFlags::CONNECTING) && state.snd.room() > 0;
@@ -61,6 +66,23 @@ impl FileOps for SocketFile {
     fn write_deadline(&self, cx: &Cx<'_>) -> Option<Instant> {
         let timeout = self.so.state(cx).sndtimeo?;
         Some(cx.now() + timeout)
+    }
+
+    fn linger(&self, l: &mut Lwp<'_>) -> Option<Instant> {
+        let state = self.so.state(l);
+        let seconds = state.linger.filter(|seconds| *seconds > 0)?;
+        // What is not read breaks the connection off: there is nothing to wait for.
+        if !state.rcv.is_empty() || state.flags.contains(SockFlags::LISTENING) {
+            return None;
+        }
+        drop(state);
+        // The end goes out now; for the rest the socket stays what it is.
+        self.shutdown(l, Shutdown::Write).ok()?;
+        Some(l.now() + Duration::from_secs(seconds.into()))
+    }
+
+    fn lingers(&self, cx: &Cx<'_>) -> bool {
+        self.pcb.lingers(cx)
     }
 
     fn close(&self, l: &mut Lwp<'_>) {

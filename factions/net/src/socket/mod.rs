@@ -17,6 +17,7 @@ pub(crate) mod calls;
 mod error;
 mod file;
 pub mod ioctl;
+pub(crate) mod list;
 mod msghdr;
 pub mod options;
 mod protosw;
@@ -24,7 +25,7 @@ pub mod sockaddr;
 mod sockbuf;
 mod transfer;
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use base::lock::{IntrGuard, IntrMutex, Rank};
@@ -34,7 +35,7 @@ use bitflags::bitflags;
 
 pub use error::SockError;
 pub use protosw::{Accepted, Connecting, PROTOCOLS, Protosw, Shutdown, SockType, UsrReqs};
-pub use sockbuf::{DEFAULT_LIMIT, MAX_LIMIT, MAX_LIMIT_OF_OTHERS, MIN_LIMIT, Record, Sockbuf};
+pub use sockbuf::{DEFAULT_LIMIT, MAX_LIMIT, MAX_LIMIT_OF_OTHERS, MIN_LIMIT, Record, Sockbuf, Way};
 pub use transfer::Received;
 
 use crate::Packet;
@@ -56,6 +57,10 @@ bitflags! {
         const OOBINLINE = 0x10;
         /// IP_PKTINFO: received messages tell where they were sent to.
         const PKTINFO = 0x20;
+        /// IP_RECVTTL: they tell how many hops were left.
+        const RECVTTL = 0x40;
+        /// IP_RECVTOS: they tell their type of service.
+        const RECVTOS = 0x80;
         /// Takes connections.
         const LISTENING = 0x100;
         /// Nothing more is received.
@@ -122,6 +127,18 @@ pub struct State {
     sndtimeo: Option<Duration>,
     /// SO_LINGER, in seconds.
     pub linger: Option<u32>,
+    /// SO_REUSEPORT: the user with whose sockets it shares its port.
+    pub shares_port: Option<u32>,
+    /// SO_RCVLOWAT: bytes of a stream that are worth waking somebody for.
+    rcvlowat: usize,
+}
+
+impl State {
+    /// Bytes of a stream that readers wait for, of `most` that they want. No more than half the
+    /// buffer: who sends may not fill it to the last byte.
+    fn worth_reading(&self, most: usize) -> usize {
+        self.rcvlowat.min(most).min(self.rcv.limit() / 2).max(1)
+    }
 }
 
 impl Socket {
@@ -135,6 +152,8 @@ impl Socket {
             rcvtimeo: None,
             sndtimeo: None,
             linger: None,
+            shares_port: None,
+            rcvlowat: 1,
         };
         let state = IntrMutex::new(cx, Rank::Socket, state);
         Self { proto, protocol, queue: WaitQueue::new(cx), state }
@@ -168,13 +187,7 @@ impl Socket {
 
     /// A message has arrived; false if it was dropped, because the socket has no room for it or
     /// receives no more. With `Rank::Pcbs` held or not.
-    pub fn deliver(
-        &self,
-        cx: &Cx<'_>,
-        mut packet: Packet,
-        from: SocketAddr,
-        to: Option<IpAddr>,
-    ) -> bool {
+    pub fn deliver(&self, cx: &Cx<'_>, mut packet: Packet, from: SocketAddr, way: Way) -> bool {
         let ifindex = packet.rcvif().map_or(0, |ifp| ifp.index());
         packet.set_rcvif(None);
         packet.set_flags(Flags::empty());
@@ -182,7 +195,7 @@ impl Socket {
         if state.flags.contains(SockFlags::SHUT_READ) {
             return false;
         }
-        let refused = state.rcv.append(Record { packet, from: Some(from), to, ifindex });
+        let refused = state.rcv.append(Record { packet, from: Some(from), way, ifindex });
         drop(state);
         if refused.is_ok() {
             self.queue.wake_taker(cx, Events::IN);

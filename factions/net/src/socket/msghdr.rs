@@ -1,7 +1,7 @@
 //! sendmsg and recvmsg: a message in pieces, with control data.
 //!
-//! Control data that is understood: IP_PKTINFO on receiving (RFC 1122 §4.1.3.5 wants programs to
-//! learn the address that a message was sent to). On sending there is none; it is refused.
+//! Control data that is understood: IP_PKTINFO (RFC 1122 §4.1.3.5 wants programs to learn the address
+//! that a message was sent to), IP_TTL and IP_TOS on receiving. On sending there is none; it is refused.
 //!
 //! Locking: none held. Sources: Linux sendmsg(2), recvmsg(2), cmsg(3), ip(7); layouts of 64-bit
 //! programs.
@@ -11,14 +11,16 @@ use base::syscall::SysMemory;
 use base::{Errno, KVec, Lwp};
 use core::net::IpAddr;
 
-use super::MsgFlags;
 use super::api::{self, Received};
 use super::calls::{buffer, copyin_addr, copyin_word, copyout_addr};
+use super::{MsgFlags, SockFlags};
 
 /// The most pieces (Linux's UIO_MAXIOV).
 const MAX_PIECES: u64 = 1024;
 
 const IPPROTO_IP: i32 = 0;
+const IP_TOS: i32 = 1;
+const IP_TTL: i32 = 2;
 const IP_PKTINFO: i32 = 8;
 
 /// struct msghdr: eight words, two of them half used.
@@ -123,16 +125,22 @@ pub(super) fn receive(
         let namelen = copyout_addr(m, got.from, hdr.name, hdr.namelen)?;
         m.copyout(&namelen.to_ne_bytes(), at.wrapping_add(NAMELEN_AT))?;
     }
-    let mut controllen = 0_u64;
-    if api::wants_pktinfo(l, fd)? {
-        let control = pktinfo(&got);
-        if hdr.controllen >= control.len() as u64 {
-            m.copyout(&control, hdr.control)?;
-            controllen = control.len() as u64;
-        } else {
-            answered |= MsgFlags::CTRUNC;
-        }
+    let (mut control, wanted) = (Control::new(hdr.controllen), api::flags(l, fd)?);
+    let (index, to) = (got.ifindex.to_ne_bytes(), octets(&got));
+    if wanted.contains(SockFlags::PKTINFO) {
+        control.put(IP_PKTINFO, [index, to, to].as_flattened());
     }
+    if wanted.contains(SockFlags::RECVTTL) {
+        control.put(IP_TTL, &i32::from(got.way.ttl).to_ne_bytes());
+    }
+    if wanted.contains(SockFlags::RECVTOS) {
+        control.put(IP_TOS, &[got.way.tos]);
+    }
+    answered.set(MsgFlags::CTRUNC, control.cut);
+    if !control.bytes().is_empty() {
+        m.copyout(control.bytes(), hdr.control)?;
+    }
+    let controllen = control.bytes().len() as u64;
     m.copyout(&controllen.to_ne_bytes(), at.wrapping_add(CONTROLLEN_AT))?;
     m.copyout(&answered.bits().to_ne_bytes(), at.wrapping_add(FLAGS_AT))?;
     Ok(answer(&got, flags))
@@ -144,26 +152,51 @@ pub(super) fn answer(got: &Received, flags: MsgFlags) -> u64 {
     len as u64
 }
 
-/// struct cmsghdr (length, level, type), then struct in_pktinfo (interface, two addresses), to a
-/// multiple of eight.
-fn pktinfo(got: &Received) -> [u8; 32] {
-    let addr = match got.to {
+fn octets(got: &Received) -> [u8; 4] {
+    match got.way.to {
         Some(IpAddr::V4(a)) => a.octets(),
         _ => [0; 4],
-    };
-    let mut out = [0; 32];
-    let parts: [&[u8]; 6] = [
-        &28_u64.to_ne_bytes(),
-        &IPPROTO_IP.to_ne_bytes(),
-        &IP_PKTINFO.to_ne_bytes(),
-        &got.ifindex.to_ne_bytes(),
-        &addr,
-        &addr,
-    ];
-    for (to, from) in out.iter_mut().zip(parts.into_iter().flatten()) {
-        *to = *from;
     }
-    out
+}
+
+/// Control data: struct cmsghdr (length, level, type) and its data, to a multiple of eight.
+struct Control {
+    raw: [u8; 3 * MAX_CONTROL],
+    len: usize,
+    room: usize,
+    /// Something did not fit.
+    cut: bool,
+}
+
+/// The longest that there is: IP_PKTINFO's.
+const MAX_CONTROL: usize = 32;
+const CMSGHDR_LEN: usize = 16;
+
+impl Control {
+    fn new(room: u64) -> Control {
+        let raw = [0; 3 * MAX_CONTROL];
+        let room = usize::try_from(room).unwrap_or(usize::MAX).min(raw.len());
+        Control { raw, len: 0, room, cut: false }
+    }
+
+    fn put(&mut self, name: i32, data: &[u8]) {
+        let len = CMSGHDR_LEN + data.len();
+        let end = self.len + len.next_multiple_of(8);
+        let Some(place) = self.raw.get_mut(self.len..end).filter(|_| end <= self.room) else {
+            self.cut = true;
+            return;
+        };
+        let (level, name) = (IPPROTO_IP.to_ne_bytes(), name.to_ne_bytes());
+        let parts = [&(len as u64).to_ne_bytes(), level.as_slice(), &name, data];
+        for (to, from) in place.iter_mut().zip(parts.into_iter().flatten()) {
+            *to = *from;
+        }
+        self.len = end;
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.raw.get(..self.len).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
@@ -171,12 +204,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pktinfo_is_laid_out_as_linux_does() {
-        let to = Some(IpAddr::from([10, 0, 0, 7]));
-        let raw = pktinfo(&Received { to, ifindex: 3, ..Received::default() });
+    fn control_data_is_laid_out_as_linux_does() {
+        let mut control = Control::new(79);
+        let info = [[3, 0, 0, 0], [10, 0, 0, 7], [10, 0, 0, 7]];
+        control.put(IP_PKTINFO, info.as_flattened());
+        control.put(IP_TTL, &64_i32.to_ne_bytes());
+        assert!(!control.cut);
+        control.put(IP_TOS, &[8]);
+        assert!(control.cut, "24 bytes into 23");
+        let raw = control.bytes();
+        assert_eq!(raw.len(), 56);
         assert_eq!(raw[..8], 28_u64.to_ne_bytes());
         assert_eq!(raw[12..16], 8_i32.to_ne_bytes());
-        assert_eq!(raw[16..20], 3_u32.to_ne_bytes());
-        assert_eq!(raw[20..], [10, 0, 0, 7, 10, 0, 0, 7, 0, 0, 0, 0]);
+        assert_eq!(raw[16..32], [3, 0, 0, 0, 10, 0, 0, 7, 10, 0, 0, 7, 0, 0, 0, 0]);
+        assert_eq!(raw[32..40], 20_u64.to_ne_bytes());
+        assert_eq!(raw[44..52], [2_i32.to_ne_bytes(), 64_i32.to_ne_bytes()].concat());
+        let mut control = Control::new(u64::MAX);
+        control.put(IP_TOS, &[8]);
+        assert_eq!(control.bytes()[..8], 17_u64.to_ne_bytes());
+        assert_eq!(control.bytes()[16..], [8, 0, 0, 0, 0, 0, 0, 0]);
     }
 }

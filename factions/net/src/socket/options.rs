@@ -27,6 +27,8 @@ pub mod so {
     pub const KEEPALIVE: i32 = 9;
     pub const OOBINLINE: i32 = 10;
     pub const LINGER: i32 = 13;
+    pub const REUSEPORT: i32 = 15;
+    pub const RCVLOWAT: i32 = 18;
     pub const RCVTIMEO: i32 = 20;
     pub const SNDTIMEO: i32 = 21;
     pub const ACCEPTCONN: i32 = 30;
@@ -61,12 +63,13 @@ fn put(out: &mut [u8], value: &[u8]) -> usize {
     out.iter_mut().zip(value).map(|(to, from)| *to = *from).count()
 }
 
-/// Sets an option. `most`: that a buffer may hold, whatever is asked for.
+/// Sets an option, for `user`. `most`: that a buffer may hold, whatever is asked for.
 pub fn set(
     cx: &Cx<'_>,
     socket: &Socket,
     name: i32,
     value: &[u8],
+    user: u32,
     most: usize,
 ) -> Result<(), SockError> {
     match name {
@@ -87,6 +90,11 @@ pub fn set(
             let seconds = u32::try_from(int(rest)?).map_err(|_| SockError::Invalid)?;
             socket.state(cx).linger = (i32::from_ne_bytes(*on) != 0).then_some(seconds);
         }
+        so::RCVLOWAT => {
+            let bytes = usize::try_from(int(value)?).map_err(|_| SockError::Invalid)?;
+            socket.state(cx).rcvlowat = bytes.max(1);
+        }
+        so::REUSEPORT => socket.state(cx).shares_port = (int(value)? != 0).then_some(user),
         so::TYPE | so::ERROR | so::ACCEPTCONN | so::PROTOCOL | so::DOMAIN => {
             return Err(SockError::NoOption);
         }
@@ -110,6 +118,8 @@ pub fn get(cx: &Cx<'_>, socket: &Socket, name: i32, out: &mut [u8]) -> Result<us
         so::ACCEPTCONN => i32::from(socket.flags(cx).contains(SockFlags::LISTENING)),
         so::RCVBUF => size(socket.state(cx).rcv.limit()),
         so::SNDBUF => size(socket.state(cx).snd.limit()),
+        so::RCVLOWAT => size(socket.state(cx).rcvlowat),
+        so::REUSEPORT => socket.state(cx).shares_port.is_some().into(),
         so::RCVTIMEO | so::RCVTIMEO_NEW => return Ok(put_timeval(out, socket.state(cx).rcvtimeo)),
         so::SNDTIMEO | so::SNDTIMEO_NEW => return Ok(put_timeval(out, socket.state(cx).sndtimeo)),
         so::LINGER => {

@@ -223,6 +223,16 @@ pub trait UsrReqs: Send + Sync {
     /// The socket's own address.
     fn local_addr(&self, cx: &Cx<'_>) -> SocketAddr;
 
+    /// Whether something that was sent, or the end of it, has not arrived at the peer.
+    fn lingers(&self, cx: &Cx<'_>) -> bool {
+        false
+    }
+
+    /// The state of its connection, for lists; empty if it has none.
+    fn state_name(&self, cx: &Cx<'_>) -> &'static str {
+        ""
+    }
+
     /// The peer's address, if there is a peer.
     fn peer_addr(&self, cx: &Cx<'_>) -> Option<SocketAddr>;
 

@@ -24,14 +24,25 @@ pub const MAX_LIMIT: usize = 16 << 20;
 /// The same for those who are not root, who could else have the kernel's memory among them.
 pub const MAX_LIMIT_OF_OTHERS: usize = 256 << 10;
 
+/// What a message's packet said of its way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Way {
+    /// The address to which it was sent (RFC 1122 §4.1.3.5).
+    pub to: Option<IpAddr>,
+    /// Hops that were left.
+    pub ttl: u8,
+    /// Type of service.
+    pub tos: u8,
+}
+
 /// A message with its addresses.
 pub struct Record {
     /// The data.
     pub packet: Packet,
     /// Where it came from.
     pub from: Option<SocketAddr>,
-    /// The address to which it was sent (RFC 1122 §4.1.3.5).
-    pub to: Option<IpAddr>,
+    /// What its packet said.
+    pub way: Way,
     /// The index of the interface on which it arrived; 0 if none.
     pub ifindex: u32,
 }
@@ -118,7 +129,7 @@ impl Sockbuf {
             return Ok(());
         }
         let packet = packet.charged_to(self.queue.account())?;
-        let record = Record { packet, from: None, to: None, ifindex: 0 };
+        let record = Record { packet, from: None, way: Way::default(), ifindex: 0 };
         self.queue.push_back(record).map_err(|r| r.packet)?;
         self.bytes += len;
         self.cost += cost;

@@ -3,14 +3,14 @@
 //! Locking: `Rank::Socket`, while data is looked at; copies out of a message happen after it has
 //! been taken, so with nothing held. Sources: NetBSD uipc_socket.c (sosend, soreceive).
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
 use base::file::uio::Uio;
 use base::wait::Events;
 use base::{Cx, Lwp};
 
 use super::file::SocketFile;
-use super::{MsgFlags, Record, SockError, SockFlags};
+use super::{MsgFlags, Record, SockError, SockFlags, Way};
 use crate::Packet;
 use crate::mbuf::{BUFFER, HEADROOM};
 
@@ -36,8 +36,8 @@ pub struct Received {
     pub full: usize,
     /// Where it came from.
     pub from: Option<SocketAddr>,
-    /// The address to which it was sent.
-    pub to: Option<IpAddr>,
+    /// What its packet said.
+    pub way: Way,
     /// The index of the interface on which it arrived.
     pub ifindex: u32,
 }
@@ -50,7 +50,7 @@ impl Received {
 
     fn of(record: &Record, len: usize) -> Self {
         let full = record.packet.len();
-        Self { len, full, from: record.from, to: record.to, ifindex: record.ifindex }
+        Self { len, full, from: record.from, way: record.way, ifindex: record.ifindex }
     }
 }
 
@@ -118,6 +118,13 @@ fn receive_stream(
             file.pcb.may_receive(l)?;
         }
         return end;
+    }
+    let ends = state.error.is_some() || state.flags.contains(SockFlags::SHUT_READ);
+    if !flags.contains(MsgFlags::DONTWAIT)
+        && !ends
+        && state.rcv.len() < state.worth_reading(uio.remaining())
+    {
+        return Err(SockError::WouldBlock);
     }
     let mut len = 0;
     for record in state.rcv.iter() {

@@ -73,6 +73,7 @@ impl End {
             clock_offset: iss,
             gso_max: 0,
             ecn: false,
+            mtu_probing: false,
             settings,
         };
         Self {
@@ -91,6 +92,13 @@ impl End {
     /// One that leaves its segments to be cut by others.
     pub(super) fn with_gso(mut self, gso_max: u16) -> Self {
         self.start.gso_max = gso_max;
+        self.tcb = Tcb::connect(&Account::standalone(), &self.start, 0);
+        self
+    }
+
+    /// One that finds out what its path carries.
+    pub(super) fn probing(mut self) -> Self {
+        self.start.mtu_probing = true;
         self.tcb = Tcb::connect(&Account::standalone(), &self.start, 0);
         self
     }
@@ -232,12 +240,14 @@ pub(super) struct Channel {
     pub(super) sent: u64,
     /// Long segments travel whole.
     pub(super) whole: bool,
+    /// Longer ones than this, options included, are dropped without a word; 0: none is.
+    pub(super) narrow: usize,
 }
 
 impl Channel {
     pub(super) fn new(ends: [End; 2], weather: Weather, seed: u64) -> Self {
         let (in_flight, dice) = (BTreeMap::new(), Dice::new(seed));
-        Self { ends, now: 0, in_flight, count: 0, dice, weather, sent: 0, whole: false }
+        Self { ends, now: 0, in_flight, count: 0, dice, weather, sent: 0, whole: false, narrow: 0 }
     }
 
     fn carry(&mut self, to: usize, seg: Segment, data: Vec<u8>) {
@@ -258,6 +268,9 @@ impl Channel {
 
     fn carry_one(&mut self, to: usize, seg: Segment, data: Vec<u8>) {
         self.sent += 1;
+        if self.narrow > 0 && data.len() + seg.options.len() > self.narrow {
+            return;
+        }
         let marked = seg.ecn == ECT_0 && self.dice.chance(self.weather.mark);
         let ecn = if marked { CE } else { seg.ecn };
         let seg = Segment { ecn, ..through_the_wire(&seg, &data) };

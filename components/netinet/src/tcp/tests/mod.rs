@@ -5,6 +5,8 @@ mod clauses;
 mod loss;
 mod marks;
 mod nonsense;
+mod options;
+mod pathmtu;
 mod script;
 
 use super::Payload;

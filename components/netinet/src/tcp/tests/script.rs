@@ -4,7 +4,7 @@
 //! * `< FLAGS seq N ack N len N win N mss N scale N sackok ts V E sack A-B urg N ecn N`: the peer sends it;
 //! * `> FLAGS …`: the next segment that goes out; what is not named may be anything;
 //! * `+MS`: so many milliseconds pass;
-//! * `write N`, `read N`, `close`, `abort`, `deafen`, `mtu N`: the user;
+//! * `write N`, `read N`, `close`, `abort`, `deafen`, `mtu N`, `cork on`, `quickack on`: the user;
 //! * `state NAME`, `got N`, `unsent N`, `failed NAME`: what must hold. `#` begins a remark.
 //!
 //! Numbers are counted from each side's SYN. Flags are letters of S, A, F, R, P, U, E (ECE), C (CWR). Whatever goes
@@ -28,6 +28,7 @@ struct Script {
     end: End,
     now: u64,
     out: VecDeque<Segment>,
+    settings: Settings,
 }
 
 /// Runs a script.
@@ -37,16 +38,22 @@ pub(super) fn script(text: &str) {
 
 /// The same with settings.
 pub(super) fn script_with(settings: Settings, text: &str) {
-    run(End::new(OURS, MSS, ROOM, settings), text);
+    run(End::new(OURS, MSS, ROOM, settings), settings, text);
+}
+
+/// The same for an end that finds out what its path carries.
+pub(super) fn script_with_probing(mss: u16, text: &str) {
+    run(End::new(OURS, mss, ROOM, Settings::default()).probing(), Settings::default(), text);
 }
 
 /// The same for an end that asks for congestion marks.
 pub(super) fn script_with_marks(text: &str) {
-    run(End::new(OURS, MSS, ROOM, Settings::default()).asking_for_marks(), text);
+    let end = End::new(OURS, MSS, ROOM, Settings::default()).asking_for_marks();
+    run(end, Settings::default(), text);
 }
 
-fn run(end: End, text: &str) {
-    let mut script = Script { end, now: 0, out: VecDeque::new() };
+fn run(end: End, settings: Settings, text: &str) {
+    let mut script = Script { end, now: 0, out: VecDeque::new(), settings };
     script.pump();
     for (n, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();
@@ -130,6 +137,15 @@ impl Script {
             "abort" => self.end.tcb.abort(),
             "deafen" => self.end.tcb.deafen(self.now),
             "mtu" => self.end.tcb.narrow(int(words)),
+            word @ ("cork" | "quickack") => {
+                let on = words.next() == Some("on");
+                let settings = match word {
+                    "cork" => Settings { cork: on, ..self.settings },
+                    _ => Settings { quickack: on, ..self.settings },
+                };
+                self.settings = settings;
+                self.end.tcb.set(settings, self.now);
+            }
             "urgent" => self.end.tcb.mark_urgent(),
             "state" => assert_eq!(self.end.tcb.state().name(), words.next().unwrap(), "{what}"),
             "got" => assert_eq!(self.end.received(), int(words) as usize, "{what}"),
