@@ -78,6 +78,15 @@ impl Account {
         self.used.load(Ordering::Relaxed)
     }
 
+    /// What may still be charged, at this moment.
+    pub fn left(&self) -> u64 {
+        let mine = self.limit().saturating_sub(self.used());
+        match &self.asks {
+            Some(Asks::Whole(whole, _)) => mine.min(whole.left()),
+            _ => mine,
+        }
+    }
+
     /// The limit; `u64::MAX` when there is none.
     pub fn limit(&self) -> u64 {
         match &self.asks {

@@ -86,6 +86,11 @@ impl<T> KVec<T> {
         Self::in_account(cx.account())
     }
 
+    /// The account that it is charged to.
+    pub fn account(&self) -> &Arc<Account> {
+        self.charge.account()
+    }
+
     /// An empty vector charged to `account`.
     pub fn in_account(account: &Arc<Account>) -> Self {
         Self { vec: Vec::new(), charge: Charge::empty(account) }

@@ -76,6 +76,10 @@ impl<'a> Memory<'a> {
     }
 }
 
+/// Pieces of an answer beside its data, and their bytes: addresses, lengths, control data.
+const REMARKS: usize = 8;
+const REMARK_BYTES: usize = 512;
+
 /// What of `segment` is at `addr`.
 fn part<'s>(segment: &Segment<'s>, addr: u64, len: usize) -> Option<&'s [u8]> {
     let start = usize::try_from(addr.checked_sub(segment.addr)?).ok()?;
@@ -113,5 +117,11 @@ impl SysMemory for Memory<'_> {
         self.output.put(from)?;
         self.segments += 1;
         Ok(())
+    }
+
+    fn expect(&mut self, bytes: usize, pieces: usize) -> Result<(), Errno> {
+        // And what says where from, and how it came.
+        let heads = (pieces + REMARKS) * wire::SEGMENT_HEAD_LEN + REMARK_BYTES;
+        Ok(self.output.expect(bytes.saturating_add(heads))?)
     }
 }

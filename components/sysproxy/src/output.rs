@@ -46,6 +46,13 @@ impl Output {
         !self.is_full() && self.bytes.reserve(LEAST).is_ok()
     }
 
+    /// Takes room for `more` bytes beforehand, if memory is short; where it is not, it will be there
+    /// when it is needed.
+    pub(crate) fn expect(&mut self, more: usize) -> Result<(), NoMemory> {
+        let most = (self.bytes.capacity() + more) as u64;
+        if self.bytes.account().left() / 8 >= most { Ok(()) } else { self.bytes.reserve(more) }
+    }
+
     /// Begins a message; `fixed` bytes behind the header are filled in at the end.
     pub(crate) fn begin(&mut self, fixed: usize) -> Result<Begun, NoMemory> {
         let begun = Begun(self.bytes.len());

@@ -231,3 +231,47 @@ fn children_of_nobodies_are_theirs() {
         assert_eq!(nobody.call(number::GETUID, &[], &[]), Ok(65534));
     });
 }
+
+#[test]
+fn what_there_is_no_memory_to_answer_with_is_not_taken() {
+    scene(|s| {
+        const LENS: [u64; 3] = [60_000, 30_000, 60_000];
+        let mut root = s.guest(Trust::Owner, 1);
+        let from = udp(&mut root).unwrap();
+        let (mut taken, mut refused) = (0, 0);
+        for more in (0..400_000).step_by(5_000) {
+            limited(s);
+            let mut c = s.guest(Trust::Nobody, 10);
+            let to = udp(&mut c).unwrap();
+            bound(&mut c, to, 9001);
+            for len in LENS {
+                assert_eq!(send(&mut root, from, 9001, len as usize), Ok(len));
+            }
+            // It does not read what it gets, so that the memory for answers grows: the last time by more
+            // than the datagram gives back. So much is left of the share, which is half of the limit.
+            c.wire.room = Some(0);
+            s.kernel.account().set_limit(2 * (held(s) + more));
+            for request in 0..3 {
+                let args = [to, BUF, 60_000, 0x40, 0, 0];
+                c.send(&syscall(request, number::RECVFROM, &args, &[])).unwrap();
+            }
+            limited(s);
+            c.wire.room = None;
+            c.session.flush(&mut c.wire).unwrap();
+            let mut here = 0;
+            for _ in LENS {
+                match c.next() {
+                    Answer::Return(_, Ok(_), memory) => here += memory[0].1.len(),
+                    Answer::Return(_, Err(Errno::NoMemory | Errno::NoBuffers), _) => refused += 1,
+                    other => panic!("{other:?}"),
+                }
+            }
+            taken += here;
+            while let Ok(n) = receive(&mut c, to, 60_000) {
+                here += n as usize;
+            }
+            assert_eq!(here, 150_000, "with {more} bytes left");
+        }
+        assert!(taken > 1_000_000 && refused > 20, "{taken} bytes taken, {refused} calls refused");
+    });
+}

@@ -144,7 +144,8 @@ impl std::str::FromStr for Time {
 /// Never closed: sockets end with the process, without a round trip.
 enum Socket {
     Raw(ManuallyDrop<RawSocket>),
-    Echo(ManuallyDrop<IcmpSocket>),
+    /// And whether it has a peer.
+    Echo(ManuallyDrop<IcmpSocket>, bool),
 }
 
 impl Socket {
@@ -168,9 +169,10 @@ impl Socket {
                 }
                 .map_err(failed)?;
                 how.broadcast.then(|| socket.set_broadcast(true)).transpose().map_err(failed)?;
-                // So that what goes wrong on the way is told.
-                socket.connect(how.to).map_err(failed)?;
-                Ok(Socket::Echo(ManuallyDrop::new(socket)))
+                // So that what goes wrong on the way is told. Whoever answers for many is another.
+                let one = !how.to.is_multicast() && !how.broadcast;
+                one.then(|| socket.connect(how.to)).transpose().map_err(failed)?;
+                Ok(Socket::Echo(ManuallyDrop::new(socket), one))
             }
             Err(e) => Err(failed(e)),
         }
@@ -179,7 +181,8 @@ impl Socket {
     fn send(&self, message: &[u8], to: Ipv4Addr) -> io::Result<usize> {
         match self {
             Socket::Raw(socket) => socket.send_to(message, to),
-            Socket::Echo(socket) => socket.send(message),
+            Socket::Echo(socket, true) => socket.send(message),
+            Socket::Echo(socket, false) => socket.send_to(message, to),
         }
     }
 
@@ -188,14 +191,14 @@ impl Socket {
         let timeout = Some(timeout.max(Duration::from_micros(1)));
         match self {
             Socket::Raw(socket) => socket.set_read_timeout(timeout),
-            Socket::Echo(socket) => socket.set_read_timeout(timeout),
+            Socket::Echo(socket, _) => socket.set_read_timeout(timeout),
         }
     }
 
     fn receive(&self, room: &mut [u8]) -> io::Result<usize> {
         match self {
             Socket::Raw(socket) => socket.recv(room),
-            Socket::Echo(socket) => socket.recv(room),
+            Socket::Echo(socket, _) => socket.recv(room),
         }
     }
 }
