@@ -49,6 +49,24 @@ impl Counter {
     }
 }
 
+/// Declares the counters of a layer, which can be listed (`each`):
+/// `base::counter_group! { NAME { received, dropped, } }`, with the documentation of each.
+#[macro_export]
+macro_rules! counter_group {
+    ($(#[$m:meta])* $name:ident { $($(#[$fm:meta])* $field:ident,)* }) => {
+        $(#[$m])*
+        #[derive(Default)]
+        pub(crate) struct $name { $($(#[$fm])* pub(crate) $field: $crate::evcnt::Counter,)* }
+
+        impl $name {
+            /// Calls `show` with each counter's name and value.
+            pub(crate) fn each(&self, show: &mut dyn FnMut(&'static str, u64)) {
+                $(show(stringify!($field), self.$field.get());)*
+            }
+        }
+    };
+}
+
 /// A layer's counters.
 pub struct CounterSet {
     /// The layer, as in `ip`.

@@ -1,6 +1,6 @@
 //! bridge's registration: one kind of interface, its counters, its tables.
 
-use base::evcnt::{Counter, CounterSet};
+use base::evcnt::CounterSet;
 use base::lock::{IntrMutex, Rank};
 use base::sysctl::Table;
 use base::vm::kmem;
@@ -47,34 +47,23 @@ base::tables! {
     };
 }
 
-/// What bridges did.
-#[derive(Default)]
-pub(crate) struct Counters {
-    /// Sent out on the member where the receiver is.
-    pub(crate) forwarded: Counter,
-    /// Sent out on all members, for all or for want of knowledge.
-    pub(crate) flooded: Counter,
-    /// Not sent anywhere: its receiver is where it came from.
-    pub(crate) filtered: Counter,
-    /// With a sender that cannot be.
-    pub(crate) bad_source: Counter,
-    /// Addresses that were learnt, or moved.
-    pub(crate) learnt: Counter,
-    /// Addresses for which there was no room.
-    pub(crate) no_room: Counter,
-    /// Frames, or copies, for which there was no memory.
-    pub(crate) no_memory: Counter,
-}
-
-impl Counters {
-    fn each(&self, show: &mut dyn FnMut(&'static str, u64)) {
-        show("forwarded", self.forwarded.get());
-        show("flooded", self.flooded.get());
-        show("filtered", self.filtered.get());
-        show("bad_source", self.bad_source.get());
-        show("learnt", self.learnt.get());
-        show("no_room", self.no_room.get());
-        show("no_memory", self.no_memory.get());
+base::counter_group! {
+    /// What bridges did.
+    Counters {
+        /// Sent out on the member where the receiver is.
+        forwarded,
+        /// Sent out on all members, for all or for want of knowledge.
+        flooded,
+        /// Not sent anywhere: its receiver is where it came from.
+        filtered,
+        /// With a sender that cannot be.
+        bad_source,
+        /// Addresses that were learnt, or moved.
+        learnt,
+        /// Addresses for which there was no room.
+        no_room,
+        /// Frames, or copies, for which there was no memory.
+        no_memory,
     }
 }
 

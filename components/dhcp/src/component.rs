@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use base::evcnt::{Counter, CounterSet};
+use base::evcnt::CounterSet;
 use base::lock::{IntrMutex, Rank};
 use base::sysctl::{Node, Table, Value};
 use base::vm::kmem;
@@ -61,34 +61,23 @@ base::tables! {
     };
 }
 
-/// What clients did.
-#[derive(Default)]
-pub(crate) struct Counters {
-    /// Messages sent.
-    pub(crate) sent: Counter,
-    /// Messages received.
-    pub(crate) received: Counter,
-    /// Frames to us that held none.
-    pub(crate) bad: Counter,
-    /// Leases that began, or came with something else than before.
-    pub(crate) bound: Counter,
-    /// Leases that ended.
-    pub(crate) ended: Counter,
-    /// Refusals.
-    pub(crate) refused: Counter,
-    /// Addresses that somebody else had.
-    pub(crate) in_use: Counter,
-}
-
-impl Counters {
-    fn each(&self, show: &mut dyn FnMut(&'static str, u64)) {
-        show("sent", self.sent.get());
-        show("received", self.received.get());
-        show("bad", self.bad.get());
-        show("bound", self.bound.get());
-        show("ended", self.ended.get());
-        show("refused", self.refused.get());
-        show("in_use", self.in_use.get());
+base::counter_group! {
+    /// What clients did.
+    Counters {
+        /// Messages sent.
+        sent,
+        /// Messages received.
+        received,
+        /// Frames to us that held none.
+        bad,
+        /// Leases that began, or came with something else than before.
+        bound,
+        /// Leases that ended.
+        ended,
+        /// Refusals.
+        refused,
+        /// Addresses that somebody else had.
+        in_use,
     }
 }
 

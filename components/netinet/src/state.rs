@@ -18,25 +18,7 @@ use crate::timer::Timer;
 /// ICMP errors a second, unless set otherwise.
 const ERROR_RATE: i64 = 100;
 
-/// Declares a set of counters that can be listed.
-macro_rules! counter_group {
-    ($(#[$m:meta])* $name:ident { $($(#[$fm:meta])* $field:ident,)* }) => {
-        $(#[$m])*
-        #[derive(Default)]
-        pub(crate) struct $name { $($(#[$fm])* pub(crate) $field: base::evcnt::Counter,)* }
-
-        impl $name {
-            /// Calls `show` with each counter's name and value.
-            pub(crate) fn each(&self, show: &mut dyn FnMut(&'static str, u64)) {
-                $(show(stringify!($field), self.$field.get());)*
-            }
-        }
-    };
-}
-
-pub(crate) use counter_group;
-
-counter_group! {
+base::counter_group! {
     /// What IPv4 did.
     IpCounters {
         /// Packets received.
@@ -80,7 +62,7 @@ counter_group! {
     }
 }
 
-counter_group! {
+base::counter_group! {
     /// What ICMP did.
     IcmpCounters {
         /// Messages received.
@@ -100,7 +82,7 @@ counter_group! {
     }
 }
 
-counter_group! {
+base::counter_group! {
     /// What ARP did.
     ArpCounters {
         /// Packets received.

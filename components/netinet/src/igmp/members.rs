@@ -18,13 +18,12 @@ use net::socket::{SockError, Socket};
 
 use super::groups::Groups;
 use crate::component::IGMP;
-use crate::state::counter_group;
 use crate::wire::igmp::Report;
 
 /// The most groups of a socket (Linux: igmp_max_memberships).
 const MOST: usize = 20;
 
-counter_group! {
+base::counter_group! {
     /// What IGMP did.
     IgmpCounters {
         /// Messages received.

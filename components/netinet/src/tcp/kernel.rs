@@ -5,7 +5,6 @@
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use base::callout::{Callout, Handler};
-use base::evcnt::Counter;
 use base::vm::kmem;
 use base::{Cx, Errno, Lwp};
 use net::socket::{DEFAULT_LIMIT, MAX_LIMIT, MIN_LIMIT};
@@ -14,56 +13,44 @@ use super::tables::Tables;
 use super::{listen, transmit};
 use crate::component::TCP;
 
-macro_rules! counted {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What TCP did.
-        #[derive(Default)]
-        pub(crate) struct TcpCounters { $($(#[$doc])* pub(crate) $name: Counter,)* }
-
-        impl TcpCounters {
-            /// Calls `show` with each counter's name and value.
-            pub(crate) fn each(&self, show: &mut dyn FnMut(&'static str, u64)) {
-                $(show(stringify!($name), self.$name.get());)*
-            }
-        }
-    };
-}
-
-counted! {
-    /// Segments received.
-    received,
-    /// With a header that cannot be.
-    bad_header,
-    /// With a wrong checksum.
-    bad_checksum,
-    /// From or to an address that is not one host's.
-    bad_address,
-    /// For a port that nobody has.
-    no_port,
-    /// Segments sent.
-    sent,
-    /// Resets sent.
-    resets_sent,
-    /// Segments that could not be sent.
-    send_errors,
-    /// Dropped for lack of memory, or of room in a socket.
-    no_memory,
-    /// Connections begun by this side.
-    connects,
-    /// Connections begun by the other side.
-    accepts,
-    /// Connections made.
-    established,
-    /// Connections that failed.
-    failed,
-    /// Connections over.
-    closed,
-    /// SYNs that a listening socket had no room for.
-    listen_full,
-    /// SYN cookies sent.
-    cookies_sent,
-    /// Paths that did not carry full segments, and did not say so.
-    black_holes,
+base::counter_group! {
+    /// What TCP did.
+    TcpCounters {
+        /// Segments received.
+        received,
+        /// With a header that cannot be.
+        bad_header,
+        /// With a wrong checksum.
+        bad_checksum,
+        /// From or to an address that is not one host's.
+        bad_address,
+        /// For a port that nobody has.
+        no_port,
+        /// Segments sent.
+        sent,
+        /// Resets sent.
+        resets_sent,
+        /// Segments that could not be sent.
+        send_errors,
+        /// Dropped for lack of memory, or of room in a socket.
+        no_memory,
+        /// Connections begun by this side.
+        connects,
+        /// Connections begun by the other side.
+        accepts,
+        /// Connections made.
+        established,
+        /// Connections that failed.
+        failed,
+        /// Connections over.
+        closed,
+        /// SYNs that a listening socket had no room for.
+        listen_full,
+        /// SYN cookies sent.
+        cookies_sent,
+        /// Paths that did not carry full segments, and did not say so.
+        black_holes,
+    }
 }
 
 /// TCP's state.

@@ -4,7 +4,6 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use base::evcnt::Counter;
 use base::vm::kmem;
 use base::{Errno, Lwp};
 use net::socket::{DEFAULT_LIMIT, MAX_LIMIT, MIN_LIMIT};
@@ -13,50 +12,31 @@ use super::pcbs::Pcbs;
 use super::ports::Ephemeral;
 use crate::component::UDP;
 
-/// What UDP did.
-#[derive(Default)]
-pub(crate) struct UdpCounters {
-    /// Datagrams received.
-    pub(crate) received: Counter,
-    /// Put into a socket; one to everybody counts for each.
-    pub(crate) delivered: Counter,
-    /// Too short, or with a length that cannot be.
-    pub(crate) bad_length: Counter,
-    /// With a wrong checksum.
-    pub(crate) bad_checksum: Counter,
-    /// Without a checksum.
-    pub(crate) no_checksum: Counter,
-    /// From an address that cannot be one host's.
-    pub(crate) bad_source: Counter,
-    /// For a port that nobody has.
-    pub(crate) no_port: Counter,
-    /// The same, sent to everybody.
-    pub(crate) no_port_broadcast: Counter,
-    /// For sockets that had no room.
-    pub(crate) full: Counter,
-    /// Dropped for lack of memory.
-    pub(crate) no_memory: Counter,
-    /// Sent.
-    pub(crate) sent: Counter,
-}
-
-impl UdpCounters {
-    /// Calls `show` with each counter's name and value.
-    pub(crate) fn each(&self, show: &mut dyn FnMut(&'static str, u64)) {
-        let all = [
-            ("received", &self.received),
-            ("delivered", &self.delivered),
-            ("bad_length", &self.bad_length),
-            ("bad_checksum", &self.bad_checksum),
-            ("no_checksum", &self.no_checksum),
-            ("bad_source", &self.bad_source),
-            ("no_port", &self.no_port),
-            ("no_port_broadcast", &self.no_port_broadcast),
-            ("full", &self.full),
-            ("no_memory", &self.no_memory),
-            ("sent", &self.sent),
-        ];
-        all.into_iter().for_each(|(name, counter)| show(name, counter.get()));
+base::counter_group! {
+    /// What UDP did.
+    UdpCounters {
+        /// Datagrams received.
+        received,
+        /// Put into a socket; one to everybody counts for each.
+        delivered,
+        /// Too short, or with a length that cannot be.
+        bad_length,
+        /// With a wrong checksum.
+        bad_checksum,
+        /// Without a checksum.
+        no_checksum,
+        /// From an address that cannot be one host's.
+        bad_source,
+        /// For a port that nobody has.
+        no_port,
+        /// The same, sent to everybody.
+        no_port_broadcast,
+        /// For sockets that had no room.
+        full,
+        /// Dropped for lack of memory.
+        no_memory,
+        /// Sent.
+        sent,
     }
 }
 
