@@ -152,33 +152,33 @@ base::sysctl! {
     };
     static UDP_SENDSPACE = Node {
         name: "net.inet.udp.sendspace", doc: "longest datagram that new sockets may send, in bytes",
-        get: |cx| Some(Value::Int(cx.try_get(&UDP)?.spaces().0.into())),
+        get: |cx| Some(Value::Int(cx.try_get(&UDP)?.spaces.get().0.into())),
         set: Some(|cx, value| match value {
-            Value::Int(n) => taken(cx.get(&UDP).set_sendspace(n)),
+            Value::Int(n) => taken(cx.get(&UDP).spaces.set_send(n)),
             Value::Text(_) => Err(Errno::Invalid),
         }),
     };
     static UDP_RECVSPACE = Node {
         name: "net.inet.udp.recvspace", doc: "receive buffer of new sockets, in bytes",
-        get: |cx| Some(Value::Int(cx.try_get(&UDP)?.spaces().1.into())),
+        get: |cx| Some(Value::Int(cx.try_get(&UDP)?.spaces.get().1.into())),
         set: Some(|cx, value| match value {
-            Value::Int(n) => taken(cx.get(&UDP).set_recvspace(n)),
+            Value::Int(n) => taken(cx.get(&UDP).spaces.set_receive(n)),
             Value::Text(_) => Err(Errno::Invalid),
         }),
     };
     static TCP_SENDSPACE = Node {
         name: "net.inet.tcp.sendspace", doc: "send buffer of new sockets, in bytes",
-        get: |cx| Some(Value::Int(cx.try_get(&TCP)?.spaces().0.into())),
+        get: |cx| Some(Value::Int(cx.try_get(&TCP)?.spaces.get().0.into())),
         set: Some(|cx, value| match value {
-            Value::Int(n) => taken(cx.get(&TCP).set_sendspace(n)),
+            Value::Int(n) => taken(cx.get(&TCP).spaces.set_send(n)),
             Value::Text(_) => Err(Errno::Invalid),
         }),
     };
     static TCP_RECVSPACE = Node {
         name: "net.inet.tcp.recvspace", doc: "receive buffer of new sockets, in bytes",
-        get: |cx| Some(Value::Int(cx.try_get(&TCP)?.spaces().1.into())),
+        get: |cx| Some(Value::Int(cx.try_get(&TCP)?.spaces.get().1.into())),
         set: Some(|cx, value| match value {
-            Value::Int(n) => taken(cx.get(&TCP).set_recvspace(n)),
+            Value::Int(n) => taken(cx.get(&TCP).spaces.set_receive(n)),
             Value::Text(_) => Err(Errno::Invalid),
         }),
     };

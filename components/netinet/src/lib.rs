@@ -25,6 +25,7 @@ pub mod igmp;
 pub mod ip;
 mod raw;
 mod sockets;
+mod spaces;
 mod state;
 pub mod tcp;
 mod timer;

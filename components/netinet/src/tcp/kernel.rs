@@ -7,11 +7,11 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use base::callout::{Callout, Handler};
 use base::vm::kmem;
 use base::{Cx, Errno, Lwp};
-use net::socket::{DEFAULT_LIMIT, MAX_LIMIT, MIN_LIMIT};
 
 use super::tables::Tables;
 use super::{listen, transmit};
 use crate::component::TCP;
+use crate::spaces::Spaces;
 
 base::counter_group! {
     /// What TCP did.
@@ -56,8 +56,7 @@ base::counter_group! {
 /// TCP's state.
 pub(crate) struct Tcp {
     // ---- settings ----
-    sendspace: AtomicU32,
-    recvspace: AtomicU32,
+    pub(crate) spaces: Spaces,
     ecn: AtomicU32,
     mtu_probing: AtomicBool,
     // ---- counters ----
@@ -81,8 +80,7 @@ impl Handler for Handshakes {
 /// At boot.
 pub(crate) fn attach(l: &mut Lwp<'_>) -> Result<(), Errno> {
     let tcp = Tcp {
-        sendspace: AtomicU32::new(DEFAULT_LIMIT as u32),
-        recvspace: AtomicU32::new(DEFAULT_LIMIT as u32),
+        spaces: Spaces::default(),
         ecn: AtomicU32::new(2),
         mtu_probing: AtomicBool::new(true),
         counters: TcpCounters::default(),
@@ -102,11 +100,6 @@ pub(crate) fn detach(l: &mut Lwp<'_>) {
 }
 
 impl Tcp {
-    /// Limits of new sockets' buffers: to send, to receive.
-    pub(crate) fn spaces(&self) -> (u32, u32) {
-        (self.sendspace.load(Ordering::Relaxed), self.recvspace.load(Ordering::Relaxed))
-    }
-
     /// Congestion marks: 0 never, 1 asked for, 2 where the other side asks (Linux: tcp_ecn).
     pub(crate) fn ecn(&self) -> u32 {
         self.ecn.load(Ordering::Relaxed)
@@ -125,26 +118,6 @@ impl Tcp {
     /// Sets it, for connections to come.
     pub(crate) fn set_mtu_probing(&self, on: bool) {
         self.mtu_probing.store(on, Ordering::Relaxed);
-    }
-
-    /// Sets the first.
-    pub(crate) fn set_sendspace(&self, bytes: i64) -> bool {
-        set_space(&self.sendspace, bytes)
-    }
-
-    /// Sets the second.
-    pub(crate) fn set_recvspace(&self, bytes: i64) -> bool {
-        set_space(&self.recvspace, bytes)
-    }
-}
-
-fn set_space(word: &AtomicU32, bytes: i64) -> bool {
-    match usize::try_from(bytes) {
-        Ok(n) if (MIN_LIMIT..=MAX_LIMIT).contains(&n) => {
-            word.store(n as u32, Ordering::Relaxed);
-            true
-        }
-        _ => false,
     }
 }
 

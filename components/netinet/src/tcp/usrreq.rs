@@ -29,11 +29,7 @@ use crate::udp::table::{Endpoint, Key};
 /// Makes a new socket's side.
 pub(crate) fn attach(cx: &Cx<'_>, so: &KArc<Socket>) -> Result<KArc<dyn UsrReqs>, SockError> {
     let tcp = cx.get(&TCP);
-    let (send, receive) = tcp.spaces();
-    let mut state = so.state(cx);
-    state.snd.set_limit(send as usize);
-    state.rcv.set_limit(receive as usize);
-    drop(state);
+    tcp.spaces.give(&mut so.state(cx));
     let pcb = kmem::arc(cx, TcpPcb::new(cx, so.clone()))?;
     let key = tcp.tables.insert(cx, pcb.clone())?;
     pcb.inner.lock(cx).key = Some(key);

@@ -2,15 +2,15 @@
 //!
 //! Locking: the table by `Rank::Pcbs`; settings and counters are words.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use base::vm::kmem;
 use base::{Errno, Lwp};
-use net::socket::{DEFAULT_LIMIT, MAX_LIMIT, MIN_LIMIT};
 
 use super::pcbs::Pcbs;
 use super::ports::Ephemeral;
 use crate::component::UDP;
+use crate::spaces::Spaces;
 
 base::counter_group! {
     /// What UDP did.
@@ -45,8 +45,7 @@ pub(crate) struct Udp {
     // ---- settings ----
     pub(crate) ephemeral: Ephemeral,
     checksum: AtomicBool,
-    sendspace: AtomicU32,
-    recvspace: AtomicU32,
+    pub(crate) spaces: Spaces,
     // ---- counters ----
     pub(crate) counters: UdpCounters,
     // ---- locked ----
@@ -58,8 +57,7 @@ pub(crate) fn attach(l: &mut Lwp<'_>) -> Result<(), Errno> {
     let udp = Udp {
         ephemeral: Ephemeral::new(),
         checksum: AtomicBool::new(true),
-        sendspace: AtomicU32::new(DEFAULT_LIMIT as u32),
-        recvspace: AtomicU32::new(DEFAULT_LIMIT as u32),
+        spaces: Spaces::default(),
         counters: UdpCounters::default(),
         pcbs: Pcbs::new(l),
     };
@@ -75,30 +73,5 @@ impl Udp {
     /// Sets it.
     pub(crate) fn set_sends_checksum(&self, on: bool) {
         self.checksum.store(on, Ordering::Relaxed);
-    }
-
-    /// Limits of new sockets' buffers: to send (the longest datagram), to receive.
-    pub(crate) fn spaces(&self) -> (u32, u32) {
-        (self.sendspace.load(Ordering::Relaxed), self.recvspace.load(Ordering::Relaxed))
-    }
-
-    /// Sets the first.
-    pub(crate) fn set_sendspace(&self, bytes: i64) -> bool {
-        set_space(&self.sendspace, bytes)
-    }
-
-    /// Sets the second.
-    pub(crate) fn set_recvspace(&self, bytes: i64) -> bool {
-        set_space(&self.recvspace, bytes)
-    }
-}
-
-fn set_space(word: &AtomicU32, bytes: i64) -> bool {
-    match usize::try_from(bytes) {
-        Ok(n) if (MIN_LIMIT..=MAX_LIMIT).contains(&n) => {
-            word.store(n as u32, Ordering::Relaxed);
-            true
-        }
-        _ => false,
     }
 }

@@ -33,11 +33,7 @@ pub(crate) struct UdpPcb {
 /// Makes it.
 pub(crate) fn attach(cx: &Cx<'_>, so: &KArc<Socket>) -> Result<KArc<dyn UsrReqs>, SockError> {
     let udp = cx.get(&UDP);
-    let (send, receive) = udp.spaces();
-    let mut state = so.state(cx);
-    state.snd.set_limit(send as usize);
-    state.rcv.set_limit(receive as usize);
-    drop(state);
+    udp.spaces.give(&mut so.state(cx));
     let key = udp.pcbs.insert(cx, so)?;
     let pcb = UdpPcb { so: so.clone(), key, options: IpOptions::default() };
     match kmem::arc(cx, pcb) {
