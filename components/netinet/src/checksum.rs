@@ -44,6 +44,23 @@ impl Sum {
         Self { acc, odd: !bytes.len().is_multiple_of(2) }
     }
 
+    /// Of at most `len` bytes of these, which follow each other, from `skip` on: a part of a packet.
+    pub fn of_pieces<'a>(
+        pieces: impl Iterator<Item = &'a [u8]>,
+        mut skip: usize,
+        mut len: usize,
+    ) -> Self {
+        let mut sum = Self::new();
+        for piece in pieces {
+            let from = skip.min(piece.len());
+            let n = (piece.len() - from).min(len);
+            sum.append(Self::of(piece.get(from..from + n).unwrap_or_default()));
+            skip -= from;
+            len -= n;
+        }
+        sum
+    }
+
     /// Adds the bytes that follow those added so far.
     #[inline]
     pub fn add(&mut self, bytes: &[u8]) {

@@ -23,13 +23,7 @@ pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, mut packet: Packet, header_len: usi
     let counters = &cx.get(&INET).icmp;
     counters.received.inc(cx);
     let len = packet.len().saturating_sub(header_len);
-    let mut sum = Sum::new();
-    let mut skip = header_len;
-    for segment in packet.segments() {
-        let from = skip.min(segment.len());
-        skip -= from;
-        sum.append(Sum::of(segment.get(from..).unwrap_or_default()));
-    }
+    let sum = Sum::of_pieces(packet.segments(), header_len, usize::MAX);
     let head_len = header_len + len.min(HEADER_LEN + QUOTE);
     let Some(head) = packet.pullup(head_len) else { return counters.bad.inc(cx) };
     let message = head.get_mut(header_len..).unwrap_or_default();

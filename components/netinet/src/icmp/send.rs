@@ -61,10 +61,8 @@ pub(crate) fn report(cx: &Cx<'_>, mut offender: Packet, what: Report) {
     let Ok(mut error) = offender.slice(cx, 0, quote_len(offender.len(), MIN_HEADER_LEN)) else {
         return inet.ip.no_memory.inc(cx);
     };
-    let mut sum = Sum::new();
-    error.segments().for_each(|s| sum.append(Sum::of(s)));
     let mut header = header;
-    header.set_checksum(sum);
+    header.set_checksum(Sum::of_pieces(error.segments(), 0, usize::MAX));
     let Some(room) = error.push(HEADER_LEN) else { return };
     room.copy_from_slice(header.as_bytes());
     // RFC 1812 §4.3.2.4: from the address of the interface that it leaves by, unless the offender

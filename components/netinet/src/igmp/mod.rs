@@ -46,13 +46,7 @@ pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, mut packet: Packet, ip_len: usize) 
         return igmp.counters.bad.inc(cx);
     }
     let len = packet.len().saturating_sub(ip_len);
-    let mut sum = Sum::new();
-    let mut skip = ip_len;
-    for segment in packet.segments() {
-        let from = skip.min(segment.len());
-        sum.append(Sum::of(segment.get(from..).unwrap_or_default()));
-        skip -= from;
-    }
+    let sum = Sum::of_pieces(packet.segments(), ip_len, usize::MAX);
     let head = packet.pullup(ip_len + len.min(QUERY_V3_LEN)).unwrap_or_default();
     let received = Received::parse(head.get(ip_len..).unwrap_or_default(), len);
     let (true, Ok(received)) = (sum.is_valid(), received) else {

@@ -10,11 +10,10 @@ use net::ifnet::IfError;
 use net::offload::{Emit, part};
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::checksum;
+use crate::checksum::{self, Sum};
 use crate::tcp::header::{self as tcp, Control, TcpHeader};
-use crate::tcp::sum_from;
 use crate::wire::ipv4::{Ipv4Header, MIN_HEADER_LEN, protocol};
-use crate::wire::udp;
+use crate::wire::udp::{self, UdpHeader};
 
 /// Finishes a packet whose IP header begins at `at` ([`net::offload::Finish`]).
 pub(crate) fn finish(
@@ -91,20 +90,22 @@ fn tcp_header_len(packet: &mut Packet, at: usize) -> Option<usize> {
 
 /// Fills in the checksum of a payload that begins at `at`.
 fn fill_in(packet: &mut Packet, at: usize, header: &Ipv4Header) -> Option<()> {
-    let (field, zero_is_none) = match header.protocol {
-        protocol::TCP => (at + 16, false),
-        protocol::UDP => (at + 6, true),
-        _ => return None,
-    };
-    packet.pullup((at + udp::HEADER_LEN).max(field + 2))?.get_mut(field..field + 2)?.fill(0);
     let len = u16::try_from(packet.len().checked_sub(at)?).ok()?;
-    let mut sum = checksum::pseudo(header.src(), header.dst(), header.protocol, len);
-    sum.append(sum_from(packet, at));
-    let sum = match sum.checksum() {
-        0 if zero_is_none => 0xffff,
-        sum => sum,
-    };
-    packet.head_mut().get_mut(field..field + 2)?.copy_from_slice(&sum.to_be_bytes());
+    let pseudo = checksum::pseudo(header.src(), header.dst(), header.protocol, len);
+    let rest = |skip| Sum::of_pieces(packet.segments(), skip, usize::MAX);
+    match header.protocol {
+        protocol::TCP => {
+            let (end, rest) = (at + tcp::HEADER_LEN, rest(at + tcp::HEADER_LEN));
+            let (tcp, _) = TcpHeader::mut_from_prefix(packet.pullup(end)?.get_mut(at..)?).ok()?;
+            tcp.set_checksum(pseudo, rest);
+        }
+        protocol::UDP => {
+            let (end, rest) = (at + udp::HEADER_LEN, rest(at + udp::HEADER_LEN));
+            let (udp, _) = UdpHeader::mut_from_prefix(packet.pullup(end)?.get_mut(at..)?).ok()?;
+            udp.set_checksum(pseudo, rest);
+        }
+        _ => return None,
+    }
     Some(())
 }
 
@@ -230,7 +231,7 @@ mod tests {
         let ip = Ipv4Header::parse(&bytes[link..], bytes.len() - link).unwrap();
         let len = ip.payload_len() as u16;
         let mut sum = checksum::pseudo(FROM, TO, protocol::TCP, len);
-        sum.append(sum_from(packet, link + MIN_HEADER_LEN));
+        sum.append(Sum::of_pieces(packet.segments(), link + MIN_HEADER_LEN, usize::MAX));
         ip.total_len == bytes.len() - link && sum.is_valid()
     }
 

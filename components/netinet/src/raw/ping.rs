@@ -64,9 +64,7 @@ pub(super) fn input(cx: &Cx<'_>, ip: &Facts, packet: &Packet, header_len: usize)
     };
     let Ok(mut copy) = packet.duplicate(cx) else { return true };
     copy.pull(header_len);
-    let mut sum = Sum::new();
-    copy.segments().for_each(|s| sum.append(Sum::of(s)));
-    if sum.is_valid() {
+    if Sum::of_pieces(copy.segments(), 0, usize::MAX).is_valid() {
         let from = SocketAddr::from((ip.src, 0));
         let delivered = so.deliver(cx, copy, from, ip.way());
         let counter = if delivered { &raw.delivered } else { &raw.full };
@@ -137,8 +135,7 @@ impl UsrReqs for PingPcb {
         }
         [*id0, *id1] = at.port.to_be_bytes();
         [*sum0, *sum1] = [0, 0];
-        let mut sum = Sum::new();
-        data.segments().for_each(|s| sum.append(Sum::of(s)));
+        let sum = Sum::of_pieces(data.segments(), 0, usize::MAX);
         if let [_, _, sum0, sum1, ..] = data.head_mut() {
             [*sum0, *sum1] = sum.checksum().to_be_bytes();
         }

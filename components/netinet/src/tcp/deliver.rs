@@ -16,7 +16,7 @@ use super::isn::Pair;
 use super::seq::Seq;
 use super::state::State;
 use super::{ecn, listen, reset_for, transmit};
-use crate::checksum;
+use crate::checksum::{self, Sum};
 use crate::component::TCP;
 use crate::icmp::{ErrorKind, QuotedFacts};
 use crate::ip::Facts;
@@ -63,7 +63,7 @@ fn parse(packet: &mut Packet, ip: &Facts, ip_len: usize) -> Option<(Pair, Segmen
 fn is_sound(ip: &Facts, packet: &Packet, ip_len: usize) -> bool {
     let len = u16::try_from(packet.len() - ip_len).unwrap_or(u16::MAX);
     let mut sum = checksum::pseudo(ip.src, ip.dst, protocol::TCP, len);
-    sum.append(transmit::sum_from(packet, ip_len));
+    sum.append(Sum::of_pieces(packet.segments(), ip_len, usize::MAX));
     sum.is_valid()
 }
 

@@ -64,7 +64,6 @@ pub use control::{Agreed, Info, Start, Tcb};
 pub(crate) use deliver::{error, input as input_packet};
 pub use input::reset_for;
 pub use settings::Settings;
-pub(crate) use transmit::sum_from;
 
 /// Data of a segment.
 pub trait Payload: Sized {

@@ -13,7 +13,6 @@ use zerocopy::IntoBytes;
 use super::Payload;
 use super::header::{Control, MAX_OPTIONS, Segment, TcpHeader};
 use super::isn::Pair;
-use crate::checksum::Sum;
 use crate::component::TCP;
 use crate::ip::output::{self, Group, Send, SendError};
 use crate::wire::ipv4::protocol;
@@ -104,15 +103,4 @@ fn build(
     }
     packet.leave_unfinished(seg.gso_size);
     Ok(packet)
-}
-
-/// The sum of a packet's bytes from one on.
-pub(crate) fn sum_from(packet: &Packet, mut skip: usize) -> Sum {
-    let mut sum = Sum::new();
-    for segment in packet.segments() {
-        let from = skip.min(segment.len());
-        skip -= from;
-        sum.append(Sum::of(segment.get(from..).unwrap_or_default()));
-    }
-    sum
 }

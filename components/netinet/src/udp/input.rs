@@ -69,14 +69,7 @@ pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, mut packet: Packet, ip_len: usize) 
 /// Whether the checksum is right; the first `ip_len` bytes are not under it.
 fn is_sound(ip: &Facts, header: &UdpHeader, packet: &Packet, ip_len: usize) -> bool {
     let mut sum = checksum::pseudo(ip.src, ip.dst, protocol::UDP, header.len());
-    let (mut skip, mut left) = (ip_len, usize::from(header.len()));
-    for segment in packet.segments() {
-        let from = skip.min(segment.len());
-        let n = (segment.len() - from).min(left);
-        sum.append(Sum::of(segment.get(from..from + n).unwrap_or_default()));
-        skip -= from;
-        left -= n;
-    }
+    sum.append(Sum::of_pieces(packet.segments(), ip_len, header.len().into()));
     sum.is_valid()
 }
 
