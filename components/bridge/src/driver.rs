@@ -10,7 +10,7 @@ use core::time::Duration;
 use base::vm::kmem;
 use base::{Cx, Errno, KArc, KBox, Lwp};
 use net::MacAddr;
-use net::control::layout::Name;
+use net::control::layout::{self, Name};
 use net::ethernet::wire::{EtherHeader, MTU};
 use net::ifnet::cloner::Recipe;
 use net::ifnet::upper::{self, Place, Upper};
@@ -142,16 +142,16 @@ impl IfDriver for Bridge {
         number: u32,
         data: &mut [u8],
     ) -> Result<(), Errno> {
-        let value = |data: &[u8]| r::read::<ValueReq>(data).map(|request| request.value);
+        let value = |data: &[u8]| layout::read::<ValueReq>(data).map(|request| request.value);
         match number {
             r::SIOCBRDGADD => {
-                let request: MemberReq = r::read(data)?;
+                let request: MemberReq = layout::read(data)?;
                 self.add(l, ifp, request.member.text()?).map_err(|e| match e {
                     IfError::NoInterface => Errno::NotSuchDevice,
                     e => e.into(),
                 })
             }
-            r::SIOCBRDGDEL => self.remove(l, r::read::<MemberReq>(data)?.member.text()?),
+            r::SIOCBRDGDEL => self.remove(l, layout::read::<MemberReq>(data)?.member.text()?),
             r::SIOCBRDGFLUSH => {
                 self.members.state(l).table.flush();
                 Ok(())

@@ -3,9 +3,8 @@
 //! Locking: none; bytes only. Sources: NetBSD net/if_bridgevar.h (names and meaning).
 //! DIFFERS: no pointer in them (SIOCSDRVSPEC); numbers are ours.
 
-use base::Errno;
 use base::file::request::write;
-use net::control::layout::{self, Name};
+use net::control::layout::Name;
 use net::control::request::DRIVERS;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -43,10 +42,6 @@ pub const SIOCBRDGFLUSH: u32 = number(2, size_of::<Name>());
 pub const SIOCBRDGSCACHE: u32 = number(3, size_of::<ValueReq>());
 /// Sets how long they are remembered, in seconds.
 pub const SIOCBRDGSTO: u32 = number(4, size_of::<ValueReq>());
-
-pub(crate) fn read<T: FromBytes>(data: &[u8]) -> Result<T, Errno> {
-    layout::read(data)
-}
 
 #[cfg(test)]
 mod tests {

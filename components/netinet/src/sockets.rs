@@ -3,7 +3,7 @@
 //! Locking: `Rank::Pcbs`, then `Rank::Connection` or `Rank::Socket`. Sources: NetBSD netstat(1).
 
 use core::fmt::{self, Display};
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use base::sysctl::Listing;
 use base::{Cx, NoMemory};
@@ -76,15 +76,8 @@ fn row(
     out.row(&[name, local, peer, &waiting, &unsent, state])
 }
 
-/// An address and a port, `*` where any is meant.
 fn place(at: Option<SocketAddrV4>) -> impl Display {
-    fmt::from_fn(move |f| {
-        host(at.map(|a| *a.ip())).fmt(f)?;
-        match at.map(|a| a.port()) {
-            None | Some(0) => f.write_str(":*"),
-            Some(port) => write!(f, ":{port}"),
-        }
-    })
+    net::socket::place(at.map(SocketAddr::V4))
 }
 
 fn host(addr: Option<Ipv4Addr>) -> impl Display {

@@ -4,9 +4,9 @@
 //! interrupt takes frames out until there are none or its share of the CPU is used up. Frames to
 //! the host go straight into it. What it has no room for is dropped and counted.
 //!
-//! A frame leaves the machine's memory here. Should packets ever come without their checksums
-//! filled in, or longer than the link's MTU, it is [`Link::send`] that has to fill in or cut, or to
-//! tell the host what to do; and [`Link::take`] that learns from it what was checked.
+//! A frame leaves the machine's memory here, so it comes with its checksums filled in and no longer
+//! than the link ([`net::offload`]). To have the host do that instead, it is [`Link::send`] that would
+//! have to tell it, and [`Link::take`] that would learn from it what was checked.
 //!
 //! Locking: `Rank::Ifqueue` for the buffer; not held while a frame goes up.
 
@@ -19,7 +19,7 @@ use base::sched::line::{self, Line};
 use base::vm::kmem;
 use base::{Charge, Cx, KArc, KVec, Lwp, Offcpu, kprintf};
 use net::ethernet;
-use net::ethernet::wire::{HEADER_LEN, MTU};
+use net::ethernet::wire::{HEADER_LEN, MTU, TAG_LEN};
 use net::ifnet::{IfError, IfFlags, Ifnet};
 use net::mbuf::Packet;
 
@@ -29,7 +29,7 @@ use crate::host::{self, Bell, Device, Network, OpenError, ReceiveError, SendErro
 const COST: usize = 512;
 
 /// Room behind the longest packet: its header, a tag, and a byte that tells a frame that is longer.
-const SPARE: usize = HEADER_LEN + 4 + 1;
+const SPARE: usize = HEADER_LEN + TAG_LEN + 1;
 
 /// An open device, and the interface that it is the link of.
 pub(crate) struct Link {

@@ -8,11 +8,8 @@
 //!
 //! Locking: none. Sources: IEEE 802.1Q §9.3–9.6.
 
-use net::ethernet::wire::{EtherType, HEADER_LEN};
+use net::ethernet::wire::{EtherType, HEADER_LEN, TAG_LEN};
 use net::mbuf::Packet;
-
-/// Bytes of a tag.
-pub(crate) const TAG_LEN: usize = 4;
 
 /// Bytes of both addresses.
 const ADDRESSES: usize = 12;

@@ -63,8 +63,8 @@ fn row(
     ])
 }
 
-/// An address and a port, `*` where any is meant.
-fn place(at: Option<SocketAddr>) -> impl Display {
+/// An address and a port, `*` where any is meant, as lists show them.
+pub fn place(at: Option<SocketAddr>) -> impl Display {
     fmt::from_fn(move |f| {
         match at.map(|at| at.ip()).filter(|ip| !ip.is_unspecified()) {
             Some(ip) => ip.fmt(f)?,

@@ -34,6 +34,7 @@ use base::{Cx, KArc};
 use bitflags::bitflags;
 
 pub use error::SockError;
+pub use list::place;
 pub use protosw::{Accepted, Connecting, PROTOCOLS, Protosw, Shutdown, SockType, UsrReqs};
 pub use sockbuf::{DEFAULT_LIMIT, MAX_LIMIT, MAX_LIMIT_OF_OTHERS, MIN_LIMIT, Record, Sockbuf, Way};
 pub use transfer::Received;
