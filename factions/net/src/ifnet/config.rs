@@ -7,7 +7,7 @@ use core::net::IpAddr;
 
 use alloc::string::String;
 
-use base::{Cx, KArc, Lwp};
+use base::{Cx, Gone, KArc, Lwp};
 
 use super::{IfAddr, IfError, IfFlags, Ifnet, cloner, upper};
 use crate::component::NET;
@@ -185,19 +185,10 @@ pub fn request(
     number: u32,
     data: &mut [u8],
 ) -> Result<(), base::Errno> {
-    let net = l.get(&NET);
-    net.config.with(l, |l, ()| {
+    one_at_a_time(l, |l| {
         let ifp = find(l, name).map_err(|_| base::Errno::NotSuchDevice)?;
         ifp.driver().request(l, &ifp, number, data)
-    })?
-}
-
-/// Does something to interfaces while nobody else changes them.
-pub fn exclusively<R>(
-    l: &mut Lwp<'_>,
-    change: impl FnOnce(&mut Lwp<'_>) -> Result<R, IfError>,
-) -> Result<R, IfError> {
-    one_at_a_time(l, change)
+    })
 }
 
 /// Adds an address, and brings the interface up. The network that it belongs to can then be
@@ -294,10 +285,10 @@ fn domain_of(cx: &Cx<'_>, addr: IpAddr) -> Result<&'static domain::Domain, IfErr
     found.ok_or(IfError::NotSupported)
 }
 
-fn one_at_a_time<R>(
+fn one_at_a_time<R, E: From<Gone>>(
     l: &mut Lwp<'_>,
-    change: impl FnOnce(&mut Lwp<'_>) -> Result<R, IfError>,
-) -> Result<R, IfError> {
+    change: impl FnOnce(&mut Lwp<'_>) -> Result<R, E>,
+) -> Result<R, E> {
     let net = l.get(&NET);
     net.config.with(l, |l, ()| change(l))?
 }
