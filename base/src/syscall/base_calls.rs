@@ -153,7 +153,7 @@ fn copyout(m: &mut dyn SysMemory, from: &[u8], to: u64) -> Result<(), Errno> {
 fn sys_read(l: &mut Lwp<'_>, a: &[u64; 6], m: &mut dyn SysMemory) -> Result<u64, Errno> {
     let file = l.proc().fds().get(l, fd(a[0])?)?;
     let mut buf = buffer(l, a[2])?;
-    m.expect(buf.len(), 1)?;
+    m.reserve(buf.len(), 1)?;
     let n = file::read(l, &file, &mut Uio::into(&mut [&mut buf[..]]))?;
     copyout(m, buf.get(..n).unwrap_or_default(), a[1])?;
     Ok(n as u64)

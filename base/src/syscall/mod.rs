@@ -58,7 +58,7 @@ pub trait SysMemory {
 
     /// Sees to it that `bytes` in so many pieces can be copied out, as far as memory goes: a call asks
     /// before it takes what it could not put back.
-    fn expect(&mut self, bytes: usize, pieces: usize) -> Result<(), Errno> {
+    fn reserve(&mut self, bytes: usize, pieces: usize) -> Result<(), Errno> {
         let _ = (bytes, pieces);
         Ok(())
     }

@@ -119,9 +119,9 @@ impl SysMemory for Memory<'_> {
         Ok(())
     }
 
-    fn expect(&mut self, bytes: usize, pieces: usize) -> Result<(), Errno> {
+    fn reserve(&mut self, bytes: usize, pieces: usize) -> Result<(), Errno> {
         // And what says where from, and how it came.
         let heads = (pieces + REMARKS) * wire::SEGMENT_HEAD_LEN + REMARK_BYTES;
-        Ok(self.output.expect(bytes.saturating_add(heads))?)
+        Ok(self.output.reserve(bytes.saturating_add(heads))?)
     }
 }

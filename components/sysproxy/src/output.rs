@@ -48,7 +48,7 @@ impl Output {
 
     /// Takes room for `more` bytes beforehand, if memory is short; where it is not, it will be there
     /// when it is needed.
-    pub(crate) fn expect(&mut self, more: usize) -> Result<(), NoMemory> {
+    pub(crate) fn reserve(&mut self, more: usize) -> Result<(), NoMemory> {
         let most = (self.bytes.capacity() + more) as u64;
         if self.bytes.account().left() / 8 >= most { Ok(()) } else { self.bytes.reserve(more) }
     }

@@ -174,7 +174,7 @@ pub(crate) fn recvfrom(l: &mut Lwp<'_>, a: &Args, m: &mut dyn SysMemory) -> Answ
     let flags = MsgFlags::from_bits_truncate(a[3] as u32);
     let mut data = buffer(l, a[2])?;
     let out = AddrOut::copyin(m, a[4], a[5])?;
-    m.expect(data.len(), 1)?;
+    m.reserve(data.len(), 1)?;
     let got = api::recv_from(l, fd(a[0])?, &mut [&mut data], flags)?;
     m.copyout(data.get(..got.len).unwrap_or_default(), a[1])?;
     if let Some(out) = out {

@@ -111,7 +111,7 @@ pub(super) fn receive(
     let pieces = hdr.pieces(l, m)?;
     let total = pieces.iter().map(|(_, len)| *len).fold(0, u64::saturating_add);
     let mut data = buffer(l, total)?;
-    m.expect(data.len(), pieces.iter().count())?;
+    m.reserve(data.len(), pieces.iter().count())?;
     let got = api::recv_from(l, fd, &mut [&mut data], flags)?;
     let mut rest = data.get(..got.len).unwrap_or_default();
     for (to, len) in pieces.iter() {
