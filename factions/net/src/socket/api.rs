@@ -208,6 +208,10 @@ pub fn recv_from<'a>(
     let file = held.socket()?;
     let deadline = file.read_deadline(l);
     let all = flags.contains(MsgFlags::WAITALL) && !flags.contains(MsgFlags::PEEK);
+    let waits = !held.0.is_nonblocking() && !flags.contains(MsgFlags::DONTWAIT);
+    // Who does not wait, or not any longer, takes less than SO_RCVLOWAT says.
+    let now = flags | MsgFlags::DONTWAIT;
+    let flags = if waits { flags } else { now };
     let mut uio = Uio::into(pieces);
     let mut total = Received::default();
     total.len = l.take_kept(|kept| {
@@ -218,16 +222,14 @@ pub fn recv_from<'a>(
         let mut got = held.attempt(l, Events::IN, flags, deadline, |l, file| {
             transfer::receive(l, file, &mut uio, flags)
         });
-        if got == Err(Errno::WouldBlock) && file.so.is_stream() {
-            // Who does not wait any longer takes less than SO_RCVLOWAT says.
-            let now = flags | MsgFlags::DONTWAIT;
+        if waits && got == Err(Errno::WouldBlock) && file.so.is_stream() {
             got = transfer::receive(l, file, &mut uio, now).map_err(Errno::from);
         }
         match got {
             Ok(got) => {
                 total = Received { len: total.len + got.len, full: total.full + got.full, ..got };
                 let more = all && file.so.is_stream() && got.len > 0 && uio.remaining() > 0;
-                if !more || held.0.is_nonblocking() || flags.contains(MsgFlags::DONTWAIT) {
+                if !more || !waits {
                     return Ok(total);
                 }
             }
