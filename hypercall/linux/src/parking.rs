@@ -1,9 +1,9 @@
 //! Waiting on a word and waking: futexes.
 //!
-//! A thread that is about to sleep looks at its word a little longer (`spin`). Before that it carries what it raised, looking at its word between two
-//! guests. A waker spends no system call when nobody of this host sleeps: often the thread that a
-//! kernel wakes is the one that is carrying, and awake. What a visit to a kernel wakes is woken when
-//! the visit is over and the kernel's virtual CPU free.
+//! A thread that is about to sleep carries what it raised, looking at its word between two guests,
+//! and then looks a little longer (`spin`). A waker spends no system call when nobody of this host
+//! sleeps: often the thread that a kernel wakes is the one that is carrying, and awake. What a visit
+//! to a kernel wakes is woken when the visit is over and the kernel's virtual CPU free.
 //!
 //! Locking: none. Sources: futex(2).
 
