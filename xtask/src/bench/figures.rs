@@ -48,6 +48,7 @@ const AIMS: &[(&str, Aim)] = &[
     ("forward.pps", ValueAtLeast(2e6)),
     ("forward.pps", RatioAtLeast(2.0)),
     ("tcp.idle.bytes", Value(4096.0)),
+    ("tcp.loss", RatioAtLeast(0.9)),
 ];
 
 impl Aim {

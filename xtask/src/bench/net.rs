@@ -1,6 +1,7 @@
 //! The group `net`: the network stack, beside Linux's over veth pairs.
 //!
 //! Figures come from the program `bench`, in turn with the same work in Linux network namespaces.
+//! Linux sends with CUBIC, as we do, whatever this machine prefers.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,6 +17,9 @@ use crate::{kernels, run};
 
 const SCRIPT: &str = include_str!("veth.sh");
 const RUNS: u32 = 5;
+/// Streams that lose packets, at the same time, and how long each takes, in seconds.
+const STREAMS: u32 = 10;
+const LONG: u32 = 60;
 
 /// Measures everything.
 pub fn run(workspace: &Workspace) -> Result<Vec<Record>> {
@@ -26,8 +30,15 @@ pub fn run(workspace: &Workspace) -> Result<Vec<Record>> {
         (&["tcp.connect"], Box::new(|| bench.connect())),
         (&["forward.pps"], Box::new(|| bench.forward())),
         (&["tcp.idle.bytes"], Box::new(|| bench.idle())),
+        (&["tcp.loss"], Box::new(|| bench.loss())),
     ];
     Ok(gather(&parts))
+}
+
+/// What `bench net loss` answers.
+#[derive(Debug, Deserialize)]
+struct Streams {
+    values: Vec<f64>,
 }
 
 /// What `bench net` answers.
@@ -149,6 +160,35 @@ impl Bench {
                 .with("cpu_s", answer.cpu_s),
         ])
     }
+
+    /// Nobody is short of anything but patience, so all streams of a side go at the same time.
+    fn loss(&self) -> Result<Vec<Record>> {
+        let (streams, seconds) = (STREAMS.to_string(), LONG.to_string());
+        let ours: Streams = run::json(
+            Command::new(&self.program).args(["net", "loss", "ours", &streams, &seconds]),
+        )?;
+        let program = quoted(&self.program)?;
+        let text = between_namespaces(&[
+            "taps",
+            &format!("{program} net loss links {streams}"),
+            &format!("{program} net serve bulk $ADDR:7"),
+            &format!("{program} net loss connect $ADDR:7 {seconds}"),
+            &streams,
+        ])?;
+        let mut theirs = Vec::new();
+        for line in text.lines() {
+            let one: Streams = serde_json::from_str(line).context("a stream's answer")?;
+            theirs.extend(one.values);
+        }
+        if theirs.len() != ours.values.len() {
+            bail!("{} of Linux's streams have answered, of {STREAMS}", theirs.len());
+        }
+        let median = |values: Vec<f64>| Ok(Samples::new(values).context("no streams")?.median());
+        let (ours, theirs): (Result<f64>, Result<f64>) = (median(ours.values), median(theirs));
+        let what = "bytes a second over 60 s, 1 % loss and 10 ms each way, median of ten";
+        let of = "Linux's CUBIC between two namespaces over the same links, by taps";
+        Ok(vec![Record::new("tcp.loss", what, "B", ours?, theirs?, of)])
+    }
 }
 
 const OF: &str = "the same over veth between two Linux namespaces";
@@ -172,7 +212,7 @@ fn iperf3() -> Result<f64> {
         "pair",
         "iperf3 -s -B 10.0.0.2",
         // That nobody listens yet it says in its answer, and as if all were well.
-        "iperf3 -c 10.0.0.2 -l 128K -t 1 -J > /run/iperf && ! grep -q '\"error\"' /run/iperf \
+        "iperf3 -C cubic -c 10.0.0.2 -l 128K -t 1 -J > /run/iperf && ! grep -q '\"error\"' /run/iperf \
          && cat /run/iperf",
     ])?;
     let answer: serde_json::Value = serde_json::from_str(&text).context("iperf3's answer")?;

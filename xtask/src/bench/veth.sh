@@ -4,7 +4,10 @@
 # $1: pair     $2: a shell line that serves  $3: one that measures and prints
 #     forward  $2: one that feeds interface $IF with packets for $MAC, and prints how many packets a
 #              second reached $COUNT
-# Addresses: 10.0.0.1 measures, 10.0.0.2 serves.
+#     taps     $2: one that joins tap0 with tap1, tap2 with tap3, and so on, until its input ends, and
+#              says "ready"  $3: one that serves at $ADDR  $4: one that measures and prints
+#              $5: how many pairs; all at the same time
+# Addresses: 10.0.N.1 measures, 10.0.N.2 serves.
 set -e
 mount -t tmpfs none /run
 mkdir /run/netns
@@ -53,5 +56,48 @@ forward)
     before=$(received)
     took=$(sh -c "$2")
     echo "$(($(received) - before)) $took"
+    ;;
+taps)
+    mkfifo /run/end /run/ready
+    sh -c "exec $2" </run/end >/run/ready &
+    exec 3>/run/end
+    read -r said </run/ready
+    [ "$said" = ready ]
+    for side in near far; do
+        ip netns add $side
+        # Each connection stands for itself.
+        nsenter --net=/run/netns/$side sh -c 'echo 1 > /proc/sys/net/ipv4/tcp_no_metrics_save'
+    done
+    n=0
+    while [ $n -lt "$5" ]; do
+        near=tap$((2 * n))
+        far=tap$((2 * n + 1))
+        ip link set $near netns near
+        ip link set $far netns far
+        ip -n near address add 10.0.$n.1/24 dev $near
+        ip -n near link set $near up
+        ip -n far address add 10.0.$n.2/24 dev $far
+        ip -n far link set $far up
+        n=$((n + 1))
+    done
+    n=0
+    servers=
+    while [ $n -lt "$5" ]; do
+        ADDR=10.0.$n.2 nsenter --net=/run/netns/far sh -c "exec $3" >/dev/null 2>&1 &
+        servers="$servers $!"
+        n=$((n + 1))
+    done
+    trap 'kill $servers' EXIT
+    # Until they listen.
+    sleep 0.5
+    n=0
+    clients=
+    while [ $n -lt "$5" ]; do
+        ADDR=10.0.$n.2 nsenter --net=/run/netns/near sh -c "exec $4" >/run/out$n &
+        clients="$clients $!"
+        n=$((n + 1))
+    done
+    for client in $clients; do wait $client; done
+    cat /run/out*
     ;;
 esac

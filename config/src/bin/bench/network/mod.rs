@@ -2,15 +2,17 @@
 //! beside the same work on the host's stack.
 //!
 //! * [`work`]: what is done with streams.  * [`forward`]: packets through a router.
-//! * [`idle`]: what connections cost that do nothing.
+//! * [`idle`]: what connections cost that do nothing.  * [`loss`]: links that lose packets.
 //!
 //! Locking: none.
 
 mod forward;
 mod idle;
+mod loss;
 mod work;
 
 use core::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ use base::{Host, Kernel};
 use clap::Subcommand;
 use linux::Linux;
 use local::ifconfig;
+use loss::Loss;
 use serde_json::json;
 use work::Work;
 
@@ -51,6 +54,9 @@ pub enum Net {
         #[arg(long)]
         bus: Option<PathBuf>,
     },
+    /// TCP over links that lose packets
+    #[command(subcommand)]
+    Loss(Loss),
     /// Packets a second from a kernel through another to a third, all on one processor
     Forward,
     /// Bytes for each end of 10,000 idle connections
@@ -64,11 +70,12 @@ pub fn run(what: Net) -> Result<String, String> {
         Net::Stream { work } => stream(work)?,
         Net::Serve { work, addr, bus: None } => {
             let listener = std::net::TcpListener::bind(addr).map_err(told)?;
+            cubic(&listener).map_err(told)?;
             work::serve(work, || listener.accept().map(|(s, _)| s)).map_err(told)?;
             0.0
         }
         Net::Connect { work, addr, bus: None } => {
-            work::client(work, || std::net::TcpStream::connect(addr)).map_err(told)?
+            work::client(work, || connected(addr)).map_err(told)?
         }
         Net::Serve { work, addr, bus: Some(bus) } => {
             let kernel = on_bus(&bus, ip(addr)?)?;
@@ -81,6 +88,7 @@ pub fn run(what: Net) -> Result<String, String> {
             let kernel = on_bus(&bus, before)?;
             work::client(work, || local::TcpStream::connect(&kernel, addr)).map_err(told)?
         }
+        Net::Loss(what) => return loss::run(what).map_err(told),
         Net::Forward => forward::rate()?,
         Net::Idle => {
             let idle::Idle { resident, charged, cpu } = idle::measure().map_err(told)?;
@@ -91,6 +99,18 @@ pub fn run(what: Net) -> Result<String, String> {
         }
     };
     Ok(format!("{}\n", json!({"value": value})))
+}
+
+/// A connection of the host's.
+fn connected(addr: SocketAddr) -> std::io::Result<std::net::TcpStream> {
+    let stream = std::net::TcpStream::connect(addr)?;
+    cubic(&stream)?;
+    Ok(stream)
+}
+
+/// Has the host do as ours do, whatever it prefers. Connections do as their listener.
+fn cubic(socket: impl AsFd) -> std::io::Result<()> {
+    Ok(rustix::net::sockopt::set_tcp_congestion(socket, "cubic")?)
 }
 
 fn ip(addr: SocketAddr) -> Result<Ipv4Addr, String> {

@@ -1,6 +1,7 @@
 //! What is done with streams to see how fast they are, whoever makes them.
 //!
 //! * [`client`] does it and says how fast it was; [`serve`] is the other side.
+//! * [`bulk`] and [`count`]: the sides of one stream alone.
 //!
 //! Locking: none. Sources: iperf3(1); netperf(1) (TCP_RR, TCP_CRR).
 
@@ -61,7 +62,7 @@ pub fn client<S: Stream>(
     mut connect: impl FnMut() -> io::Result<S>,
 ) -> io::Result<f64> {
     let mut once = |time| match work {
-        Work::Bulk => bulk(&mut connect()?, time),
+        Work::Bulk => bulk(connect()?, time),
         Work::Rr => request(&mut connect()?, time),
         Work::Connect => connections(&mut connect, time),
     };
@@ -83,7 +84,8 @@ pub fn serve<S: Stream>(work: Work, mut accept: impl FnMut() -> io::Result<S>) -
     }
 }
 
-fn bulk(stream: &mut impl Stream, time: Duration) -> io::Result<f64> {
+/// Writes for so long, and says how fast all of it has arrived.
+pub fn bulk(mut stream: impl Stream, time: Duration) -> io::Result<f64> {
     let (data, start) = (vec![7; BULK], Instant::now());
     let mut sent = 0_u64;
     while start.elapsed() < time {
@@ -100,7 +102,8 @@ fn bulk(stream: &mut impl Stream, time: Duration) -> io::Result<f64> {
     Ok(sent as f64 / took)
 }
 
-fn count(stream: &mut impl Stream) -> io::Result<()> {
+/// The other side of [`bulk`].
+pub fn count(stream: &mut impl Stream) -> io::Result<()> {
     let (mut data, mut total) = (vec![0; BULK], 0_u64);
     loop {
         match stream.read(&mut data)? {
