@@ -96,28 +96,15 @@ impl Socket {
     }
 
     pub(crate) fn send_many(&self, datagrams: &[&[u8]]) -> io::Result<usize> {
-        self.call(|l, fd| {
-            for (sent, data) in datagrams.iter().enumerate() {
-                if let Err(e) = api::send_to(l, fd, &[data], MsgFlags::empty(), None) {
-                    return if sent == 0 { Err(e) } else { Ok(sent) };
-                }
-            }
-            Ok(datagrams.len())
-        })
+        self.call(|l, fd| api::send_many(l, fd, datagrams))
     }
 
     pub(crate) fn recv_many(&self, datagrams: &mut [Datagram<'_>]) -> io::Result<usize> {
-        self.call(|l, fd| {
-            for (received, datagram) in datagrams.iter_mut().enumerate() {
-                let how = if received == 0 { MsgFlags::empty() } else { MsgFlags::DONTWAIT };
-                match api::recv_from(l, fd, &mut [&mut *datagram.buf], how) {
-                    Ok(got) => (datagram.len, datagram.from) = (got.len, got.from),
-                    Err(e) if received == 0 => return Err(e),
-                    Err(_) => return Ok(received),
-                }
-            }
-            Ok(datagrams.len())
-        })
+        let rooms = datagrams.iter_mut().map(|Datagram { buf, len, from }| {
+            let tell = move |got: api::Received| (*len, *from) = (got.len, got.from);
+            (&mut **buf, tell)
+        });
+        self.call(|l, fd| api::recv_many(l, fd, rooms))
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -4,22 +4,28 @@
 //! spaces. A frame for one member is handed to it as it is; only a frame for several is duplicated,
 //! and then shares its clusters.
 //!
+//! A member remembers the others as long as they are few and the bus has not changed, so that a sender
+//! on a quiet bus writes to nothing that it shares with other senders but the receiver's queue.
+//!
 //! Locking: the list of members by a short spin lock; no frame is freed and no line raised under
-//! a writer. `Rank::Ifqueue` for a receiver's timer.
+//! a writer. `Rank::Ifqueue` for a receiver's batch and timer, and for the members that are remembered,
+//! which is held while a frame is handed to them.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use base::callout::{self, Callout};
 use base::lock::{IntrMutex, Rank};
 use base::sched::line::{self, Line};
 use base::vm::kmem;
-use base::{Charge, Cx, Errno, KArc, Lwp, PacketFate};
+use base::{Charge, Cx, Errno, KArc, KDeque, Lwp, PacketFate};
 use net::MacAddr;
 use net::ethernet;
 use net::ifnet::{IfError, IfFlags, Ifnet};
 use net::mbuf::Packet;
+use smallvec::SmallVec;
 
 use crate::backend::Backend;
 use crate::port::Port;
@@ -27,6 +33,53 @@ use crate::port::Port;
 /// A bus: its members.
 struct Bus {
     members: spin::RwLock<Vec<Arc<Port>>>,
+    /// Of the list; changes with it.
+    generation: AtomicU64,
+}
+
+impl Bus {
+    #[allow(clippy::disallowed_methods)] // no kernel's: see `join`
+    fn new() -> Arc<Bus> {
+        let (members, generation) = (spin::RwLock::new(Vec::new()), AtomicU64::new(1));
+        Arc::new(Bus { members, generation })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Vec<Arc<Port>>)) {
+        let mut members = self.members.write();
+        change(&mut members);
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// So many other members are remembered; on a larger bus the list is looked at each time.
+const NEAR: usize = 4;
+
+/// The other members, as of a generation of the list.
+#[derive(Default)]
+struct Near {
+    generation: u64,
+    /// None: there are more than are remembered.
+    others: Option<SmallVec<[Arc<Port>; NEAR]>>,
+}
+
+impl Near {
+    /// Those that are remembered, brought up to date.
+    #[inline]
+    fn others(&mut self, bus: &Bus, mine: &Arc<Port>) -> Option<&[Arc<Port>]> {
+        if self.generation != bus.generation.load(Ordering::Acquire) {
+            self.refresh(bus, mine);
+        }
+        self.others.as_deref()
+    }
+
+    #[cold]
+    fn refresh(&mut self, bus: &Bus, mine: &Arc<Port>) {
+        let members = bus.members.read();
+        self.generation = bus.generation.load(Ordering::Acquire);
+        let others = || members.iter().filter(|m| !Arc::ptr_eq(m, mine));
+        let few = members.len() <= NEAR + 1;
+        self.others = few.then(|| others().cloned().collect());
+    }
 }
 
 /// What a member costs: its port, and its place on the bus.
@@ -37,6 +90,7 @@ struct Membership {
     bus: Arc<Bus>,
     port: Arc<Port>,
     receiver: KArc<Receiver>,
+    near: IntrMutex<Near>,
     _charge: Charge,
 }
 
@@ -44,12 +98,14 @@ struct Membership {
 struct Receiver {
     port: Arc<Port>,
     ifp: KArc<Ifnet>,
+    /// Frames that were taken out of the port together.
+    batch: IntrMutex<KDeque<Packet>>,
     /// For delayed frames; made when the first one comes.
     timer: IntrMutex<Option<Callout>>,
 }
 
 /// Connects `ifp` to the bus called `name`.
-#[allow(clippy::disallowed_methods)] // shared by kernels: the bus is no kernel's, a port is charged
+#[allow(clippy::disallowed_methods)] // shared by kernels: a port is charged
 pub(crate) fn join(
     l: &mut Lwp<'_>,
     ifp: &KArc<Ifnet>,
@@ -57,22 +113,24 @@ pub(crate) fn join(
 ) -> Result<KArc<dyn Backend>, IfError> {
     let charge = l.charge(COST)?;
     let key = alloc::string::String::from("shmif:") + name;
-    let mut make =
-        || Arc::new(Bus { members: spin::RwLock::new(Vec::new()) }) as Arc<dyn Any + Send + Sync>;
+    let mut make = || Bus::new() as Arc<dyn Any + Send + Sync>;
     let shared = l.host().rendezvous(&key, &mut make);
     let bus = shared.downcast::<Bus>().map_err(|_| IfError::Busy)?;
 
     let port = Arc::new(Port::new(l.account()));
     let timer = IntrMutex::new(l, Rank::Ifqueue, None);
-    let receiver = kmem::arc(l, Receiver { port: port.clone(), ifp: ifp.clone(), timer })?;
-    let membership = Membership { bus, port, receiver, _charge: charge };
+    let batch = IntrMutex::new(l, Rank::Ifqueue, KDeque::new(l));
+    let receiver = Receiver { port: port.clone(), ifp: ifp.clone(), batch, timer };
+    let receiver = kmem::arc(l, receiver)?;
+    let near = IntrMutex::new(l, Rank::Ifqueue, Near::default());
+    let membership = Membership { bus, port, receiver, near, _charge: charge };
     let membership = kmem::arc(l, membership)?;
     let line = Line::establish(l, membership.receiver.clone())?;
     membership.port.set_line(line);
     membership.port.refresh(ifp);
     // All members are in this process's memory.
     ifp.set_unfinished_max(u32::MAX);
-    membership.bus.members.write().push(membership.port.clone());
+    membership.bus.change(|members| members.push(membership.port.clone()));
     Ok(membership)
 }
 
@@ -82,20 +140,14 @@ impl Backend for Membership {
         let Some(dst) = frame.head().first_chunk().map(|d| MacAddr(*d)) else {
             return Err(IfError::Invalid);
         };
-        let members = self.bus.members.read();
-        let mut takers =
-            members.iter().filter(|m| !Arc::ptr_eq(m, &self.port) && m.wants(dst)).peekable();
-        let mut frame = Some(frame);
-        while let Some(port) = takers.next() {
-            let copy = match takers.peek() {
-                // The last one gets the frame itself.
-                None => frame.take(),
-                Some(_) => frame.as_ref().and_then(|f| f.duplicate(cx).ok()),
-            };
-            match copy {
-                Some(copy) => deliver(cx, port, copy),
-                None => port.dropped(cx),
-            }
+        let mut near = self.near.lock(cx);
+        if let Some(others) = near.others(&self.bus, &self.port) {
+            hand_to(cx, others.iter().filter(|m| m.wants(dst)), frame);
+        } else {
+            drop(near);
+            let members = self.bus.members.read();
+            let others = members.iter().filter(|m| !Arc::ptr_eq(m, &self.port));
+            hand_to(cx, others.filter(|m| m.wants(dst)), frame);
         }
         Ok(())
     }
@@ -105,14 +157,33 @@ impl Backend for Membership {
     }
 
     fn leave(&self, l: &mut Lwp<'_>) {
-        self.bus.members.write().retain(|m| !Arc::ptr_eq(m, &self.port));
+        self.bus.change(|members| members.retain(|m| !Arc::ptr_eq(m, &self.port)));
         self.port.close();
         if let Some(line) = self.port.line() {
             line.disestablish(l);
         }
+        let rest = core::mem::replace(&mut *self.receiver.batch.lock(l), KDeque::new(l));
+        drop(rest);
         let timer = self.receiver.timer.lock(l).take();
         if let Some(timer) = timer {
             timer.destroy(l);
+        }
+    }
+}
+
+/// Hands a frame to all of `takers`.
+#[inline]
+fn hand_to<'a>(cx: &Cx<'_>, takers: impl Iterator<Item = &'a Arc<Port>>, frame: Packet) {
+    let (mut takers, mut frame) = (takers.peekable(), Some(frame));
+    while let Some(port) = takers.next() {
+        let copy = match takers.peek() {
+            // The last one gets the frame itself.
+            None => frame.take(),
+            Some(_) => frame.as_ref().and_then(|f| f.duplicate(cx).ok()),
+        };
+        match copy {
+            Some(copy) => deliver(cx, port, copy),
+            None => port.dropped(cx),
         }
     }
 }
@@ -142,7 +213,7 @@ impl line::Handler for Receiver {
             0 => {}
             n => self.ifp.counters.iqdrops.add(cx, n),
         }
-        while let Some(frame) = self.port.take(cx) {
+        while let Some(frame) = { self.port.take(cx, &mut self.batch.lock(cx)) } {
             if self.ifp.flags().contains(IfFlags::UP) {
                 ethernet::input(cx, &self.ifp, frame);
             }

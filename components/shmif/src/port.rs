@@ -1,9 +1,10 @@
 //! Where a member of a bus takes delivery of frames, on whatever thread sends them.
 //!
-//! A sender charges the receiving kernel, queues the frame and raises the port's line; the
-//! receiver's interrupt takes frames out. A full queue, or a kernel at its memory limit, drops the
-//! frame, and the receiver's interrupt counts it (`iqdrops`). Frames that a faulty host delays wait
-//! beside the queue for their time.
+//! A sender charges the receiving kernel, queues the frame and raises the port's line, unless the
+//! receiver has been told already and not come to the end of the queue since. The receiver's interrupt
+//! takes out all frames at once. A full queue, or a kernel at its memory limit, drops the frame, and
+//! the receiver's interrupt counts it (`iqdrops`). Frames that a faulty host delays wait beside the
+//! queue for their time.
 //!
 //! Locking: a short spin lock around the queue, taken by both sides, never held across anything
 //! that blocks or calls out.
@@ -34,6 +35,8 @@ pub(crate) struct Port {
 
 struct Queue {
     open: bool,
+    /// The receiver will look: its line was raised, and it has not found the queue empty since.
+    told: bool,
     frames: KDeque<Packet>,
     /// In the order of their times.
     delayed: KDeque<(Instant, Packet)>,
@@ -42,6 +45,8 @@ struct Queue {
 /// What became of a frame.
 enum Enqueued {
     Taken,
+    /// And the receiver does not know yet.
+    First,
     Dropped,
     /// The member has left.
     Closed,
@@ -51,6 +56,7 @@ impl Port {
     pub(crate) fn new(account: &Arc<Account>) -> Self {
         let queue = Queue {
             open: true,
+            told: false,
             frames: KDeque::in_account(account),
             delayed: KDeque::in_account(account),
         };
@@ -91,7 +97,8 @@ impl Port {
     #[inline]
     pub(crate) fn deliver(&self, cx: &Cx<'_>, frame: Packet, due: Option<Instant>) {
         match self.enqueue(frame, due) {
-            Enqueued::Taken => self.raise(cx),
+            Enqueued::Taken => {}
+            Enqueued::First => self.raise(cx),
             Enqueued::Dropped => self.dropped(cx),
             Enqueued::Closed => {}
         }
@@ -137,21 +144,29 @@ impl Port {
                 (Ok(frame), None) => queue.frames.push_back(frame).is_ok(),
                 (Ok(frame), Some(due)) => insert_by_time(&mut queue.delayed, due, frame),
             };
-        if taken { Enqueued::Taken } else { Enqueued::Dropped }
+        match taken {
+            false => Enqueued::Dropped,
+            true if core::mem::replace(&mut queue.told, true) => Enqueued::Taken,
+            true => Enqueued::First,
+        }
     }
 
-    /// The receiver takes the next frame that has arrived by now.
+    /// The receiver takes the next frame that has arrived by now: out of `batch`, which is its own, and
+    /// is filled with all that are here when it is empty.
     #[inline]
-    pub(crate) fn take(&self, cx: &Cx<'_>) -> Option<Packet> {
+    pub(crate) fn take(&self, cx: &Cx<'_>, batch: &mut KDeque<Packet>) -> Option<Packet> {
+        batch.pop_front().or_else(|| self.refill(cx, batch))
+    }
+
+    fn refill(&self, cx: &Cx<'_>, batch: &mut KDeque<Packet>) -> Option<Packet> {
         let mut queue = self.queue.lock();
-        if let Some(frame) = queue.frames.pop_front() {
+        core::mem::swap(&mut queue.frames, batch);
+        if let Some(frame) = batch.pop_front() {
             return Some(frame);
         }
-        let due = queue.delayed.front()?.0;
-        if due > cx.now() {
-            return None;
-        }
-        queue.delayed.pop_front().map(|(_, frame)| frame)
+        let is_due = queue.delayed.front().is_some_and(|(due, _)| *due <= cx.now());
+        queue.told = is_due;
+        if is_due { queue.delayed.pop_front().map(|(_, frame)| frame) } else { None }
     }
 
     /// When the next delayed frame arrives.

@@ -83,19 +83,20 @@ pub(crate) struct Net {
     /// Changes to interfaces and routes by users.
     pub(crate) config: Mutex<()>,
     /// The kernel's link protocols; a handful, so a list is the fastest map.
-    protos: smallvec::SmallVec<[&'static LinkProto; 4]>,
+    protos: smallvec::SmallVec<[(EtherType, &'static LinkProto); 4]>,
 }
 
 impl Net {
     /// The protocol above the link for `ethertype`.
     #[inline]
     pub(crate) fn link_proto(&self, ethertype: EtherType) -> Option<&'static LinkProto> {
-        self.protos.iter().find(|p| p.ethertype == ethertype).copied()
+        self.protos.iter().find(|p| p.0 == ethertype).map(|p| p.1)
     }
 }
 
 fn init(l: &mut Lwp<'_>) -> Result<(), Errno> {
-    let protos = LINK_PROTOS.iter().filter(|p| l.has_component(p.component)).collect();
+    let protos = LINK_PROTOS.iter().filter(|p| l.has_component(p.component));
+    let protos = protos.map(|p| (p.ethertype, p)).collect();
     let net = Net {
         ifnets: Ifnets::new(l),
         routes: Routes::new(l),

@@ -33,7 +33,7 @@ impl IfDriver for Loopback {
         ifp.counters.ibytes.add(cx, packet.len() as u64);
         let kept = packet.unfinished() | packet.flags() & Flags::SPOILT;
         packet.set_flags(Flags::LOOPED | kept);
-        packet.set_rcvif(Some(ifp.clone()));
+        packet.set_rcvif(ifp.index());
         netisr::enqueue(cx, ethertype, packet);
         Ok(())
     }

@@ -73,7 +73,7 @@ impl Netisr {
 pub fn enqueue(cx: &Cx<'_>, ethertype: EtherType, packet: Packet) {
     let net = cx.get(&NET);
     let Some(proto) = net.link_proto(ethertype) else {
-        if let Some(ifp) = packet.rcvif() {
+        if let Some(ifp) = net.ifnets.by_index(cx, packet.rcvif()) {
             ifp.counters.noproto.inc(cx);
         }
         return;
@@ -88,7 +88,7 @@ pub fn enqueue(cx: &Cx<'_>, ethertype: EtherType, packet: Packet) {
     match refused {
         None => base::sched::softint::schedule(cx, &NETISR),
         Some(packet) => {
-            if let Some(ifp) = packet.rcvif() {
+            if let Some(ifp) = net.ifnets.by_index(cx, packet.rcvif()) {
                 ifp.counters.iqdrops.inc(cx);
             }
         }

@@ -176,7 +176,10 @@ impl<P> ArpCache<P> {
         if now_ns >= entry.fresh_until_ns {
             return None;
         }
-        entry.used = true;
+        // Not written again: the address is read from beside it, and would wait for the store.
+        if !entry.used {
+            entry.used = true;
+        }
         Some(entry.mac)
     }
 

@@ -4,6 +4,7 @@
 //! Sources: RFC 826; RFC 5227.
 
 use base::{Cx, kprintf};
+use net::ifnet::config;
 use net::{EtherType, Packet, ethernet};
 use smallvec::SmallVec;
 
@@ -19,7 +20,7 @@ pub(crate) fn input(cx: &Cx<'_>, mut packet: Packet) {
     let inet = cx.get(&INET);
     inet.arp_counters.received.inc(cx);
     let parsed = packet.pullup(PACKET_LEN).and_then(|b| ArpPacket::parse(b).ok().copied());
-    let (Some(arp), Some(ifp)) = (parsed, packet.rcvif().cloned()) else {
+    let (Some(arp), Ok(ifp)) = (parsed, config::by_index(cx, packet.rcvif())) else {
         return inet.arp_counters.bad.inc(cx);
     };
     let locals: SmallVec<[Local; 4]> = ifp.addrs(cx).iter().filter_map(local::of).collect();

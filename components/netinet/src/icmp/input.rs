@@ -77,7 +77,7 @@ fn echo(cx: &Cx<'_>, ip: &Facts, mut packet: Packet, header_len: usize) {
     }
     header.set_checksum(opts);
     inet.icmp.echoed.inc(cx);
-    packet.set_rcvif(None);
+    packet.set_rcvif(0);
     let _ = output::send_whole(cx, packet, false, output::Group::default());
 }
 

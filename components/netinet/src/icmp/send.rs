@@ -7,9 +7,9 @@
 
 use base::Cx;
 use net::Packet;
-use net::ifnet::IfFlags;
+use net::ifnet::{IfFlags, config};
 use net::mbuf::Flags;
-use net::route::{RouteKind, lookup4};
+use net::route::{RouteKind, kind_of};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::policy::{Offender, may_report, quote_len};
@@ -67,7 +67,7 @@ pub(crate) fn report(cx: &Cx<'_>, mut offender: Packet, what: Report) {
     room.copy_from_slice(header.as_bytes());
     // RFC 1812 §4.3.2.4: from the address of the interface that it leaves by, unless the offender
     // was for this kernel: then from the address that it was for (RFC 1122 §3.2.1.3).
-    let for_us = lookup4(cx, about.dst).is_some_and(|r| r.kind == RouteKind::Local);
+    let for_us = kind_of(cx, about.dst) == Some(RouteKind::Local);
     let how = Send {
         src: for_us.then_some(about.dst),
         dst: about.src,
@@ -89,8 +89,9 @@ fn describe(cx: &Cx<'_>, packet: &mut Packet) -> Option<Offender> {
     let (header, _) = Ipv4Header::read_from_prefix(packet.head()).ok()?;
     let first = packet.pullup(header.header_len() + 1).and_then(|h| h.last().copied());
     let flags = packet.flags();
-    let is_broadcast = |a| lookup4(cx, a).is_some_and(|r| r.kind == RouteKind::Broadcast);
-    let loopback = packet.rcvif().is_some_and(|i| i.flags().contains(IfFlags::LOOPBACK));
+    let is_broadcast = |a| kind_of(cx, a) == Some(RouteKind::Broadcast);
+    let arrived_on = config::by_index(cx, packet.rcvif());
+    let loopback = arrived_on.is_ok_and(|ifp| ifp.flags().contains(IfFlags::LOOPBACK));
     Some(Offender {
         link_broadcast: flags.intersects(Flags::LINK_BROADCAST | Flags::LINK_MULTICAST),
         directed_broadcast: is_broadcast(header.dst()) || is_broadcast(header.src()),

@@ -40,7 +40,10 @@ pub(crate) fn is_member(cx: &Cx<'_>, index: u32, group: Ipv4Addr) -> bool {
 pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, mut packet: Packet, ip_len: usize) {
     let igmp = cx.get(&IGMP);
     igmp.counters.received.inc(cx);
-    let Some(index) = packet.rcvif().map(|ifp| ifp.index()) else { return };
+    let index = packet.rcvif();
+    if index == 0 {
+        return;
+    }
     // RFC 3376 §4, §9.1: nobody beyond the link may ask.
     if ip.ttl != 1 {
         return igmp.counters.bad.inc(cx);

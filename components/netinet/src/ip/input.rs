@@ -12,7 +12,7 @@ use base::Cx;
 use net::Packet;
 use net::ifnet::IfFlags;
 use net::mbuf::Flags;
-use net::route::{Route, RouteKind, lookup4};
+use net::route::{Route, RouteKind, kind_of, with_route};
 use zerocopy::FromBytes;
 
 use super::options::{self, Refused};
@@ -52,19 +52,31 @@ pub(crate) fn input(cx: &Cx<'_>, mut packet: Packet) {
     if dst.is_multicast() || dst.is_broadcast() {
         return for_group(cx, packet, &header);
     }
-    let Some(route) = lookup4(cx, dst) else {
-        return forward::without_route(cx, packet);
-    };
-    match route.kind {
+    // Only who passes it on needs the interface.
+    let way = with_route(cx, dst, |route| match route.kind {
+        RouteKind::Local => Way::Here,
+        RouteKind::Broadcast if is_on(&packet, route.ifp.index()) => Way::Everybody,
+        _ => Way::On(route.clone()),
+    });
+    match way {
         // RFC 1122 §3.3.6: what the link brought to many is for a group or for everybody, or not
         // looked at.
-        RouteKind::Local if from_link_to_many(&packet) => inet.ip.bad_address.inc(cx),
-        RouteKind::Local => deliver(cx, packet, &header, false),
-        RouteKind::Broadcast if is_on(&packet, route.ifp.index()) => {
-            deliver(cx, packet, &header, true);
-        }
-        _ => forward::forward(cx, packet, route),
+        Some(Way::Here) if from_link_to_many(&packet) => inet.ip.bad_address.inc(cx),
+        Some(Way::Here) => deliver(cx, packet, &header, false),
+        Some(Way::Everybody) => deliver(cx, packet, &header, true),
+        Some(Way::On(route)) => forward::forward(cx, packet, route),
+        None => forward::without_route(cx, packet),
     }
+}
+
+/// Where a packet goes.
+enum Way {
+    /// To this kernel.
+    Here,
+    /// To everybody on the link that it came from.
+    Everybody,
+    /// On, along this route.
+    On(Route),
 }
 
 /// Whether addresses are such that the packet may be looked at further.
@@ -83,12 +95,12 @@ fn from_link_to_many(packet: &Packet) -> bool {
 }
 
 fn is_on(packet: &Packet, index: u32) -> bool {
-    packet.flags().contains(Flags::LOOPED) || packet.rcvif().is_some_and(|i| i.index() == index)
+    packet.flags().contains(Flags::LOOPED) || packet.rcvif() == index
 }
 
 /// A packet for a group, or for everybody: never passed on (RFC 1812 §5.3.4, §5.3.5.1).
 fn for_group(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header) {
-    let (dst, index) = (header.dst(), packet.rcvif().map_or(0, |ifp| ifp.index()));
+    let (dst, index) = (header.dst(), packet.rcvif());
     if dst.is_broadcast() || igmp::is_member(cx, index, dst) {
         deliver(cx, packet, header, true);
     } else {
@@ -118,7 +130,7 @@ pub(super) fn is_everybody(cx: &Cx<'_>, src: Ipv4Addr) -> bool {
     // another look at the table.
     let [.., last] = src.octets();
     let may_be = matches!(last & 3, 0 | 3);
-    may_be && lookup4(cx, src).is_some_and(|r: Route| r.kind == RouteKind::Broadcast)
+    may_be && kind_of(cx, src) == Some(RouteKind::Broadcast)
 }
 
 /// A packet for this kernel.

@@ -13,7 +13,7 @@ use base::{Cx, KArc, NoMemory};
 use net::ethernet::wire::MacAddr;
 use net::ifnet::{IfError, IfKind, config, transmit_bare};
 use net::mbuf::Flags;
-use net::route::{Route, RouteKind, lookup4};
+use net::route::{Route, RouteKind, kind_of, lookup4};
 use net::{EtherType, Ifnet, Packet, ethernet, netisr};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -112,8 +112,8 @@ pub(crate) fn interface_for(cx: &Cx<'_>, group: Ipv4Addr) -> Option<KArc<Ifnet>>
     route_for(cx, group, None, 0).ok().map(|r| r.ifp)
 }
 
-/// The route to `dst`. Broadcasts without a network, and groups, leave by the first interface that
-/// can broadcast, or by the one that has the address `src`; groups by the one that the sender chose.
+/// The route to `dst`.
+#[inline]
 fn route_for(
     cx: &Cx<'_>,
     dst: Ipv4Addr,
@@ -128,6 +128,18 @@ fn route_for(
     if !dst.is_broadcast() && !dst.is_multicast() {
         return lookup4(cx, dst).ok_or(SendError::NoRoute);
     }
+    route_to_many(cx, dst, src, out_if)
+}
+
+/// The route to a group, or to everybody without a network. They leave by the first interface that can
+/// broadcast, or by the one that has the address `src`; groups by the one that the sender chose.
+#[cold]
+fn route_to_many(
+    cx: &Cx<'_>,
+    dst: Ipv4Addr,
+    src: Option<Ipv4Addr>,
+    out_if: u32,
+) -> Result<Route, SendError> {
     if dst.is_multicast() && out_if != 0 {
         let ifp = config::by_index(cx, out_if)?;
         let source = ifp.addrs(cx).iter().find_map(arp::local::of).map(|local| local.addr);
@@ -159,8 +171,7 @@ pub fn send(cx: &Cx<'_>, mut payload: Packet, how: &Send) -> Result<(), SendErro
     };
     if let Some(src) = how.src.filter(|s| !s.is_unspecified()) {
         // RFC 1122 §3.2.1.3: the source is one of this host's addresses.
-        let mine = lookup4(cx, src).is_some_and(|r| r.kind == RouteKind::Local);
-        if !mine {
+        if kind_of(cx, src) != Some(RouteKind::Local) {
             return Err(SendError::BadSource);
         }
     }
@@ -247,7 +258,7 @@ fn to_everybody(
     let mac = if group { MacAddr::ipv4_multicast(dst) } else { MacAddr::BROADCAST };
     if loops {
         let mut copy = packet.duplicate(cx)?;
-        copy.set_rcvif(Some(ifp.clone()));
+        copy.set_rcvif(ifp.index());
         let how = if group { Flags::LINK_MULTICAST } else { Flags::LINK_BROADCAST };
         copy.set_flags(how | Flags::LOOPED | packet.unfinished());
         netisr::enqueue(cx, EtherType::IPV4, copy);

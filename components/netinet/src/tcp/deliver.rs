@@ -40,7 +40,7 @@ pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, mut packet: Packet, ip_len: usize) 
         return counters.bad_checksum.inc(cx);
     }
     packet.pull(data_at);
-    packet.set_rcvif(None);
+    packet.set_rcvif(0);
     packet.set_flags(Flags::empty());
     dispatch(cx, &pair, &seg, packet);
 }

@@ -10,7 +10,7 @@ use base::vm::kmem;
 use base::wait::Events;
 use base::{Cx, KArc, KDeque, Lwp};
 use net::Packet;
-use net::route::{RouteKind, lookup4};
+use net::route::{RouteKind, kind_of};
 use net::socket::{
     Accepted, Connecting, MsgFlags, Shutdown, SockError, SockFlags, Socket, UsrReqs,
 };
@@ -68,7 +68,7 @@ impl TcpPcb {
     /// Begins a connection (RFC 9293 §3.10.1).
     fn open(&self, cx: &Cx<'_>, to: SocketAddrV4) -> Result<(), SockError> {
         let route = source_for(cx, *to.ip()).ok_or(SockError::NetUnreachable)?;
-        if lookup4(cx, *to.ip()).is_some_and(|r| r.kind == RouteKind::Broadcast) {
+        if kind_of(cx, *to.ip()) == Some(RouteKind::Broadcast) {
             return Err(SockError::NetUnreachable);
         }
         let (key, tables) = (self.key(cx)?, &cx.get(&TCP).tables);

@@ -79,7 +79,7 @@ fn to_all(cx: &Cx<'_>, inner: &Inner, ip: &Facts, from: SocketAddrV4, port: u16,
     let counters = &cx.get(&UDP).counters;
     let mut nobody = true;
     // The group of all hosts is everybody's; of others a socket hears if it is in them.
-    let index = packet.rcvif().map_or(0, |ifp| ifp.index());
+    let index = packet.rcvif();
     let is_for_members = ip.dst.is_multicast() && ip.dst != ALL_HOSTS;
     let hears = |so: &Socket| !is_for_members || cx.get(&IGMP).has(cx, so, index, ip.dst);
     for so in inner.table.matches(ip.dst, port, from).filter(|so| hears(so)) {

@@ -8,7 +8,7 @@ use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use base::lock::{IntrGuard, IntrMutex, Rank};
 use base::{Charge, Cx, KArc, Lwp};
-use net::route::{RouteKind, lookup4};
+use net::route::{RouteKind, kind_of};
 use net::socket::{SockError, SockFlags, Socket};
 
 use super::ports::{Ephemeral, RESERVED};
@@ -64,11 +64,10 @@ pub(crate) fn share(cx: &Cx<'_>, so: &Socket) -> Share {
 /// Whether a socket may have `addr`: an address of this kernel, or one that packets for several
 /// hosts are sent to.
 pub(crate) fn may_have(cx: &Cx<'_>, addr: Ipv4Addr) -> bool {
-    let ours = |kind| matches!(kind, RouteKind::Local | RouteKind::Broadcast);
     addr.is_unspecified()
         || addr.is_broadcast()
         || addr.is_multicast()
-        || lookup4(cx, addr).is_some_and(|r| ours(r.kind))
+        || matches!(kind_of(cx, addr), Some(RouteKind::Local | RouteKind::Broadcast))
 }
 
 impl Pcbs {

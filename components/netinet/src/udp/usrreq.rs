@@ -50,13 +50,23 @@ impl UdpPcb {
         cx.get(&UDP).pcbs.endpoint(cx, self.key)
     }
 
-    /// Where a datagram goes: where the call says, or to the peer.
-    fn target(&self, at: &Endpoint, to: Option<SocketAddr>) -> Result<SocketAddrV4, SockError> {
-        let to = match to {
-            Some(to) => destination(to)?,
-            None => at.peer.ok_or(SockError::DestinationRequired)?,
+    /// Where a datagram comes from, and where it goes: where the call says, or to the peer.
+    fn ends(
+        &self,
+        cx: &Cx<'_>,
+        to: Option<SocketAddr>,
+    ) -> Result<(Endpoint, SocketAddrV4), SockError> {
+        let Some(to) = to else {
+            // Who has a peer is bound.
+            let at = self.endpoint(cx);
+            return Ok((at, at.peer.ok_or(SockError::DestinationRequired)?));
         };
-        if to.port() == 0 { Err(SockError::Invalid) } else { Ok(to) }
+        let to = destination(to)?;
+        if to.port() == 0 {
+            return Err(SockError::Invalid);
+        }
+        let udp = cx.get(&UDP);
+        Ok((udp.pcbs.bound(cx, self.key, &self.so, &udp.ephemeral)?, to))
     }
 }
 
@@ -100,8 +110,7 @@ impl UsrReqs for UdpPcb {
         if data.len() > MAX_PAYLOAD {
             return Err(SockError::MessageSize);
         }
-        let to = self.target(&self.endpoint(l), to)?;
-        let at = udp.pcbs.bound(l, self.key, &self.so, &udp.ephemeral)?;
+        let (at, to) = self.ends(l, to)?;
         let src = source(l, at.local, *to.ip(), self.options.multicast.group().out_if)?;
         let header =
             UdpHeader::new(at.port, to.port(), data.len()).ok_or(SockError::MessageSize)?;

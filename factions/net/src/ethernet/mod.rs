@@ -85,7 +85,7 @@ fn local(cx: &Cx<'_>, ifp: &KArc<Ifnet>, mut frame: Packet, counts: bool) {
     }
     frame.pull(HEADER_LEN);
     frame.set_flags(flags | frame.unfinished());
-    frame.set_rcvif(Some(ifp.clone()));
+    frame.set_rcvif(ifp.index());
     netisr::enqueue(cx, ethertype, frame);
 }
 

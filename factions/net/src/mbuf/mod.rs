@@ -24,13 +24,11 @@ mod tests;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use base::{Account, Cx, KArc, NoMemory};
+use base::{Account, Cx, NoMemory};
 use smallvec::SmallVec;
 
 pub use cluster::Cluster;
 pub use segments::Segments;
-
-use crate::Ifnet;
 
 /// Bytes of a packet's own buffer.
 pub const BUFFER: usize = 256;
@@ -70,8 +68,8 @@ impl Flags {
 
 struct Buf {
     account: Arc<Account>,
-    /// The interface on which it arrived.
-    rcvif: Option<KArc<Ifnet>>,
+    /// The index of the interface on which it arrived; 0: none.
+    rcvif: u32,
     tail: SmallVec<[Piece; 1]>,
     flags: Flags,
     /// Bytes of data in each of the segments that the packet stands for; 0: it is one.
@@ -118,7 +116,7 @@ impl Packet {
         account.take(COST)?;
         Ok(Packet(Box::new(Buf {
             account: account.clone(),
-            rcvif: None,
+            rcvif: 0,
             tail: SmallVec::new(),
             flags: Flags::empty(),
             gso_size: 0,
@@ -330,7 +328,7 @@ impl Packet {
         let (from, to) = (&*self.0, &mut *copy.0);
         (to.start, to.end) = (from.start, from.end);
         (to.flags, to.gso_size) = (from.flags, from.gso_size);
-        to.rcvif.clone_from(&from.rcvif);
+        to.rcvif = from.rcvif;
         to.bytes = from.bytes;
         for piece in &from.tail {
             to.account.take(piece.cluster.cost())?;
@@ -418,16 +416,17 @@ impl Packet {
         done == out.len()
     }
 
-    /// The interface on which the packet arrived.
+    /// The index of the interface on which the packet arrived; 0: it was made here.
     #[inline]
-    pub fn rcvif(&self) -> Option<&KArc<Ifnet>> {
-        self.0.rcvif.as_ref()
+    #[doc(alias = "m_pkthdr.rcvif_index")]
+    pub fn rcvif(&self) -> u32 {
+        self.0.rcvif
     }
 
     /// Sets it.
     #[inline]
-    pub fn set_rcvif(&mut self, ifp: Option<KArc<Ifnet>>) {
-        self.0.rcvif = ifp;
+    pub fn set_rcvif(&mut self, index: u32) {
+        self.0.rcvif = index;
     }
 
     /// How the packet arrived.
@@ -479,7 +478,7 @@ impl Packet {
         let b = &mut *self.0;
         b.account.give_back(cost);
         b.account.clone_from(account);
-        b.rcvif = None;
+        b.rcvif = 0;
         b.flags &= Flags::CSUM_BLANK;
         Ok(self)
     }

@@ -131,26 +131,21 @@ pub fn add_dead_end(
 pub fn insert(cx: &Cx<'_>, to: Prefix4, route: Route) -> Result<(), RouteError> {
     let to = to.check()?;
     let mut table = cx.get(&NET).routes.inet.lock(cx);
-    if table.trie.get(to.addr.to_bits(), to.len).is_some() {
+    if table.trie().get(to.addr.to_bits(), to.len).is_some() {
         return Err(RouteError::Exists);
     }
-    let after = table.trie.footprint() + table.trie.insert_cost();
-    table.charge.resize(after)?;
-    table.trie.insert(to.addr.to_bits(), to.len, route);
-    let now = table.trie.footprint();
-    // A charge that shrinks is not refused.
-    Ok(table.charge.resize(now)?)
+    Ok(table.insert(to.addr.to_bits(), to.len, route)?)
 }
 
 /// Deletes a route that a user made.
 pub fn delete(cx: &Cx<'_>, to: Prefix4) -> Result<(), RouteError> {
     let to = to.check()?;
     let mut table = cx.get(&NET).routes.inet.lock(cx);
-    match table.trie.get(to.addr.to_bits(), to.len) {
+    match table.trie().get(to.addr.to_bits(), to.len) {
         None => Err(RouteError::NotFound),
         Some(r) if !r.is_static => Err(RouteError::Connected),
         Some(_) => {
-            let gone = table.trie.remove(to.addr.to_bits(), to.len);
+            let gone = table.change(|trie| trie.remove(to.addr.to_bits(), to.len));
             drop(table);
             drop(gone);
             Ok(())
@@ -162,9 +157,9 @@ pub fn delete(cx: &Cx<'_>, to: Prefix4) -> Result<(), RouteError> {
 pub fn withdraw(cx: &Cx<'_>, to: Prefix4, ifp: &Ifnet) -> bool {
     let mut table = cx.get(&NET).routes.inet.lock(cx);
     let mine = |r: &Route| !r.is_static && r.ifp.index() == ifp.index();
-    let had = table.trie.get(to.addr.to_bits(), to.len).is_some_and(mine);
+    let had = table.trie().get(to.addr.to_bits(), to.len).is_some_and(mine);
     if had {
-        table.trie.remove(to.addr.to_bits(), to.len);
+        table.change(|trie| trie.remove(to.addr.to_bits(), to.len));
     }
     had
 }
@@ -172,7 +167,8 @@ pub fn withdraw(cx: &Cx<'_>, to: Prefix4, ifp: &Ifnet) -> bool {
 /// Deletes those routes that `gone` names.
 pub fn retain(cx: &Cx<'_>, mut keep: impl FnMut(Prefix4, &Route) -> bool) -> usize {
     let mut table = cx.get(&NET).routes.inet.lock(cx);
-    table.trie.retain(|k, len, r| keep(Prefix4 { addr: Ipv4Addr::from_bits(k), len }, r))
+    let mut keep = |k, len, r: &Route| keep(Prefix4 { addr: Ipv4Addr::from_bits(k), len }, r);
+    table.change(|trie| trie.retain(&mut keep))
 }
 
 /// Deletes all routes that users made; says how many there were.
@@ -183,7 +179,7 @@ pub fn flush(cx: &Cx<'_>) -> usize {
 /// The route that packets to `dst` take, with its destination.
 pub fn get(cx: &Cx<'_>, dst: Ipv4Addr) -> Result<(Prefix4, Route), RouteError> {
     let table = cx.get(&NET).routes.inet.lock(cx);
-    let found = table.trie.lookup(dst.to_bits());
+    let found = table.trie().lookup(dst.to_bits());
     let (k, len, r) = found.ok_or(RouteError::NotFound)?;
     Ok((Prefix4 { addr: Ipv4Addr::from_bits(k), len }, r.clone()))
 }
@@ -192,7 +188,7 @@ pub fn get(cx: &Cx<'_>, dst: Ipv4Addr) -> Result<(Prefix4, Route), RouteError> {
 /// walks that let go of the table between two steps.
 pub fn after(cx: &Cx<'_>, last: Option<Prefix4>) -> Option<(Prefix4, Route)> {
     let table = cx.get(&NET).routes.inet.lock(cx);
-    let found = table.trie.next_after(last.map(|p| (p.addr.to_bits(), p.len)));
+    let found = table.trie().next_after(last.map(|p| (p.addr.to_bits(), p.len)));
     found.map(|(k, len, r)| (Prefix4 { addr: Ipv4Addr::from_bits(k), len }, r.clone()))
 }
 
@@ -200,7 +196,7 @@ pub fn after(cx: &Cx<'_>, last: Option<Prefix4>) -> Option<(Prefix4, Route)> {
 pub fn list(cx: &Cx<'_>) -> Result<KVec<(Prefix4, Route)>, NoMemory> {
     let mut routes = KVec::new(cx);
     let table = cx.get(&NET).routes.inet.lock(cx);
-    for (k, len, r) in table.trie.iter() {
+    for (k, len, r) in table.trie().iter() {
         routes.push((Prefix4 { addr: Ipv4Addr::from_bits(k), len }, r.clone()))?;
     }
     Ok(routes)

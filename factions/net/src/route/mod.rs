@@ -1,7 +1,8 @@
 //! Routing: which way a packet leaves.
 //!
-//! * [`trie`] is the table itself, without locks or kernel.
-//! * [`Route`]: what it says; [`lookup4`]: asked for every packet.
+//! * [`trie`] is the table itself, without locks or kernel; `table`: a kernel's, with what it was
+//!   asked lately.
+//! * [`Route`]: what it says; [`lookup4`], [`with_route`]: asked for every packet.
 //! * [`config`]: what route(8) does.
 //!
 //! An interface's address makes three kinds of route: to the network (connected), to the address
@@ -12,18 +13,20 @@
 //! Sources: NetBSD net/route.c. DIFFERS: local and broadcast addresses are routes.
 
 pub mod config;
+mod table;
 pub mod trie;
 
 use core::net::Ipv4Addr;
 
 use base::lock::{IntrMutex, Rank};
-use base::{Charge, Cx, KArc};
+use base::{Cx, KArc};
 
 use crate::Ifnet;
 use crate::component::NET;
-use trie::Trie;
+use table::Table;
 
-/// What kind of destination it is.
+/// What kind of destination it is. One word, so that it is copied as one.
+#[repr(align(8))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RouteKind {
     /// A neighbour on the interface's link.
@@ -58,27 +61,33 @@ pub(crate) struct Routes {
     inet: IntrMutex<Table>,
 }
 
-struct Table {
-    trie: Trie<u32, Route>,
-    charge: Charge,
-}
-
 impl Routes {
     pub(crate) fn new(cx: &Cx<'_>) -> Self {
-        let table = Table { trie: Trie::new(), charge: Charge::empty(cx.account()) };
-        Self { inet: IntrMutex::new(cx, Rank::Route, table) }
+        Self { inet: IntrMutex::new(cx, Rank::Route, Table::new(cx)) }
     }
 }
 
 /// The route to `dst`, if there is one.
 #[inline]
 pub fn lookup4(cx: &Cx<'_>, dst: Ipv4Addr) -> Option<Route> {
-    let table = cx.get(&NET).routes.inet.lock(cx);
-    table.trie.lookup(dst.to_bits()).map(|(_, _, r)| r.clone())
+    with_route(cx, dst, Route::clone)
+}
+
+/// What kind of destination `dst` is, if a route leads there.
+#[inline]
+pub fn kind_of(cx: &Cx<'_>, dst: Ipv4Addr) -> Option<RouteKind> {
+    with_route(cx, dst, |route| route.kind)
+}
+
+/// Looks at the route to `dst`, if there is one, without taking hold of its interface. Nothing that
+/// takes a lock may be done with it.
+#[inline]
+pub fn with_route<R>(cx: &Cx<'_>, dst: Ipv4Addr, look: impl FnOnce(&Route) -> R) -> Option<R> {
+    cx.get(&NET).routes.inet.lock(cx).find(dst).map(look)
 }
 
 /// Forgets the routes through an interface that goes.
 pub(crate) fn interface_gone(cx: &Cx<'_>, ifp: &Ifnet) {
     let mut table = cx.get(&NET).routes.inet.lock(cx);
-    table.trie.retain(|_, _, r| r.ifp.index() != ifp.index());
+    table.change(|trie| trie.retain(|_, _, r| r.ifp.index() != ifp.index()));
 }

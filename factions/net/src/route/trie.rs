@@ -4,7 +4,8 @@
 //! part, which always has two children. Chains of single bits are skipped, so that `n` prefixes
 //! take fewer than `2n` nodes, and a lookup visits at most one node per bit that matters. Nodes
 //! live in one `Vec` and refer to each other by index; freed ones form a list.
-//! * [`Trie::lookup`] is the hot path: no recursion, no allocation;
+//! * [`Trie::lookup`] is the hot path: no recursion, no allocation; [`Trie::place_of`] and
+//!   [`Trie::at`] are its halves, for those who remember answers;
 //! * [`Trie::insert_cost`] says what the next [`Trie::insert`] may allocate, so that the caller
 //!   can charge it first; [`Trie::footprint`] says what is held now;
 //! * [`Trie::iter`] and [`Trie::next_after`] go through the entries in order. The latter names
@@ -139,21 +140,34 @@ impl<K: Key, V> Trie<K, V> {
     /// The entry with the longest prefix that matches `addr`: prefix, its length, its value.
     #[inline]
     pub fn lookup(&self, addr: K) -> Option<(K, u8, &V)> {
-        let mut best = None;
+        let node = self.nodes.get(self.place_of(addr)? as usize)?;
+        Some((node.key, node.len, node.value.as_ref()?))
+    }
+
+    /// Where that entry is: [`Trie::at`] finds it there until something changes.
+    #[inline]
+    pub fn place_of(&self, addr: K) -> Option<u32> {
+        let mut best = NIL;
         let mut at = self.root;
         while let Some(node) = self.nodes.get(at as usize) {
             if node.key.common(addr) < node.len {
                 break;
             }
-            if let Some(value) = &node.value {
-                best = Some((node.key, node.len, value));
+            if node.value.is_some() {
+                best = at;
             }
             if node.len >= K::BITS {
                 break;
             }
             at = node.child[addr.bit(node.len)];
         }
-        best
+        (best != NIL).then_some(best)
+    }
+
+    /// The value of the entry at that place, if there is one.
+    #[inline]
+    pub fn at(&self, place: u32) -> Option<&V> {
+        self.nodes.get(place as usize)?.value.as_ref()
     }
 
     /// The value of exactly this prefix. Bits of `key` past `len` are ignored here and below;

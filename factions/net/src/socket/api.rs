@@ -2,6 +2,7 @@
 //!
 //! * [`socket`], [`bind`], [`connect`], [`listen`], [`accept`], [`shutdown`].
 //! * [`send_to`], [`recv_from`]: blocking or not, as the descriptor and the flags say.
+//!   [`send_many`], [`recv_many`]: several messages at once.
 //! * [`local_addr`], [`peer_addr`], [`set_option`], [`option`], [`set_timeouts`].
 //!
 //! Data goes between the caller's memory and packets directly.
@@ -40,9 +41,7 @@ struct Held(KArc<File>);
 
 impl Held {
     fn of(l: &Lwp<'_>, fd: Fd) -> Result<Held, Errno> {
-        let file = l.proc().fds().get(l, fd)?;
-        file.ops().as_any().downcast_ref::<SocketFile>().ok_or(Errno::NotSocket)?;
-        Ok(Held(file))
+        Ok(Held(l.proc().fds().get(l, fd)?))
     }
 
     fn socket(&self) -> Result<&SocketFile, Errno> {
@@ -197,6 +196,22 @@ pub fn send_to(
     Ok(done)
 }
 
+/// Sends messages to the socket's peer as long as they go, and says how many did; an error if the
+/// first one does not.
+#[doc(alias = "sendmmsg")]
+pub fn send_many(l: &mut Lwp<'_>, fd: Fd, messages: &[&[u8]]) -> Result<usize, Errno> {
+    let held = Held::of(l, fd)?;
+    let file = held.socket()?;
+    for (sent, message) in messages.iter().enumerate() {
+        match transfer::send(l, file, &[message], None, MsgFlags::empty()) {
+            Ok(_) => {}
+            Err(e) if sent == 0 => return Err(e.into()),
+            Err(_) => return Ok(sent),
+        }
+    }
+    Ok(messages.len())
+}
+
 /// Receives one message, or bytes of a stream, into `pieces`.
 pub fn recv_from<'a>(
     l: &mut Lwp<'_>,
@@ -204,7 +219,37 @@ pub fn recv_from<'a>(
     pieces: &'a mut [&'a mut [u8]],
     flags: MsgFlags,
 ) -> Result<Received, Errno> {
+    receive(l, &Held::of(l, fd)?, pieces, flags)
+}
+
+/// Waits for a message, then receives those that are here: each into room of its own, whose owner is
+/// told. Says how many there were.
+#[doc(alias = "recvmmsg")]
+pub fn recv_many<'a, T: FnOnce(Received)>(
+    l: &mut Lwp<'_>,
+    fd: Fd,
+    rooms: impl Iterator<Item = (&'a mut [u8], T)>,
+) -> Result<usize, Errno> {
     let held = Held::of(l, fd)?;
+    let mut count = 0;
+    for (room, tell) in rooms {
+        let flags = if count == 0 { MsgFlags::empty() } else { MsgFlags::DONTWAIT };
+        match receive(l, &held, &mut [room], flags) {
+            Ok(received) => tell(received),
+            Err(e) if count == 0 => return Err(e),
+            Err(_) => break,
+        }
+        count += 1;
+    }
+    Ok(count)
+}
+
+fn receive<'a>(
+    l: &mut Lwp<'_>,
+    held: &Held,
+    pieces: &'a mut [&'a mut [u8]],
+    flags: MsgFlags,
+) -> Result<Received, Errno> {
     let file = held.socket()?;
     let deadline = file.read_deadline(l);
     let all = flags.contains(MsgFlags::WAITALL) && !flags.contains(MsgFlags::PEEK);
@@ -213,6 +258,12 @@ pub fn recv_from<'a>(
     let now = flags | MsgFlags::DONTWAIT;
     let flags = if waits { flags } else { now };
     let mut uio = Uio::into(pieces);
+    if !file.so.is_stream() {
+        // A message comes whole, with the first attempt that finds one.
+        return held.attempt(l, Events::IN, flags, deadline, |l, file| {
+            transfer::receive(l, file, &mut uio, flags)
+        });
+    }
     let mut total = Received::default();
     total.len = l.take_kept(|kept| {
         uio.copy_in(kept);
@@ -222,13 +273,13 @@ pub fn recv_from<'a>(
         let mut got = held.attempt(l, Events::IN, flags, deadline, |l, file| {
             transfer::receive(l, file, &mut uio, flags)
         });
-        if waits && got == Err(Errno::WouldBlock) && file.so.is_stream() {
+        if waits && got == Err(Errno::WouldBlock) {
             got = transfer::receive(l, file, &mut uio, now).map_err(Errno::from);
         }
         match got {
             Ok(got) => {
                 total = Received { len: total.len + got.len, full: total.full + got.full, ..got };
-                let more = all && file.so.is_stream() && got.len > 0 && uio.remaining() > 0;
+                let more = all && got.len > 0 && uio.remaining() > 0;
                 if !more || !waits {
                     return Ok(total);
                 }

@@ -189,8 +189,8 @@ impl Socket {
     /// A message has arrived; false if it was dropped, because the socket has no room for it or
     /// receives no more. With `Rank::Pcbs` held or not.
     pub fn deliver(&self, cx: &Cx<'_>, mut packet: Packet, from: SocketAddr, way: Way) -> bool {
-        let ifindex = packet.rcvif().map_or(0, |ifp| ifp.index());
-        packet.set_rcvif(None);
+        let ifindex = packet.rcvif();
+        packet.set_rcvif(0);
         packet.set_flags(Flags::empty());
         let mut state = self.state.lock(cx);
         if state.flags.contains(SockFlags::SHUT_READ) {
