@@ -6,6 +6,7 @@ use net::ifnet::{IfError, IfFlags, config};
 use net::route::config as route;
 use net::route::config::{Prefix4, RouteError};
 use net::route::{RouteKind, lookup4};
+use tests::random::Random;
 use tests::{Lab, Node};
 
 fn ip(text: &str) -> Ipv4Addr {
@@ -353,5 +354,31 @@ fn a_thousand_routes_come_and_go_without_a_leak() {
         .unwrap();
         let grown = node.account().used() - used;
         assert!(grown < 256 * 1024, "{grown} bytes");
+    });
+}
+
+#[test]
+fn what_was_asked_lately_is_what_the_table_says_now() {
+    with_node(|_, node| {
+        node.enter(|l| {
+            let mut random = Random::new(7);
+            // Few places, so that all of them collide and change often.
+            let places: Vec<_> = (0..40).map(|n| Ipv4Addr::new(172, 16, n / 8, n % 8)).collect();
+            let gateways = [ip("10.0.0.2"), ip("10.0.0.3")];
+            for _ in 0..5_000 {
+                let place = places[random.below(places.len())];
+                let to = Prefix4::of(place, 24 + random.below(9) as u8);
+                let gateway = gateways[random.below(2)];
+                let _ = match random.below(3) {
+                    0 => route::add(l, to, gateway),
+                    1 => route::delete(l, to),
+                    _ => Ok(()),
+                };
+                let asked = places[random.below(places.len())];
+                let said = lookup4(l, asked).map(|r| r.kind);
+                assert_eq!(said, route::get(l, asked).ok().map(|(_, r)| r.kind), "{asked}");
+            }
+        })
+        .unwrap();
     });
 }
