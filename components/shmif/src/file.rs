@@ -20,7 +20,7 @@ use net::ifnet::{IfError, IfFlags, Ifnet};
 use net::mbuf::Packet;
 
 use crate::backend::Backend;
-use crate::bus::record::Left;
+use crate::bus::record::{FRAME_MAX, Left};
 use crate::bus::{self, Next, Outgoing, Receiver, SendError, Sender, Station};
 use crate::host::{self, Bell, BusFiles, FileError, Seat};
 
@@ -29,9 +29,6 @@ const COST: usize = 512;
 
 /// Room for a frame of Ethernet's usual length; it grows to what comes.
 const USUAL: usize = 1514;
-
-/// The longest frame of several segments: a ring holds eight.
-const UNFINISHED_MAX: u32 = 16 << 10;
 
 /// A member's connection.
 struct Membership {
@@ -85,7 +82,7 @@ pub(crate) fn join(
     let line = Line::establish(l, inner.clone())?;
     let line = inner.line.call_once(|| line);
     inner.announce();
-    ifp.set_unfinished_max(UNFINISHED_MAX);
+    ifp.set_unfinished_max(FRAME_MAX as u32);
     #[expect(clippy::disallowed_methods, reason = "charged with the membership")]
     let bell = Arc::new(Raise(line.clone()));
     if let Err(e) = inner.seat.listen(bell) {

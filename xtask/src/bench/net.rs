@@ -3,8 +3,9 @@
 //! Figures come from the program `bench`, in turn with the same work in Linux network namespaces.
 //! Linux sends with CUBIC, as we do, whatever this machine prefers.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -93,15 +94,18 @@ impl Bench {
             .args(["net", "serve", "bulk", "10.0.0.2:7", "--bus"])
             .arg(&path)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn();
         let mut serve = serve.context("the server does not start")?;
-        let mut command = Command::new(&self.program);
-        command.args(["net", "connect", "bulk", "10.0.0.2:7", "--bus"]).arg(&path);
-        let answer: Result<Answer> = run::json(&mut command);
+        let measured = said_ready(&mut serve).and_then(|()| {
+            let mut command = Command::new(&self.program);
+            command.args(["net", "connect", "bulk", "10.0.0.2:7", "--bus"]).arg(&path);
+            run::json(&mut command)
+        });
         let _ = serve.kill();
         let _ = serve.wait();
-        Ok(answer?.value)
+        let answer: Answer = measured?;
+        Ok(answer.value)
     }
 
     fn bulk(&self) -> Result<Vec<Record>> {
@@ -192,6 +196,14 @@ impl Bench {
 }
 
 const OF: &str = "the same over veth between two Linux namespaces";
+
+/// Waits until a server listens.
+fn said_ready(server: &mut Child) -> Result<()> {
+    let output = server.stdout.take().context("no output of the server")?;
+    let line = BufReader::new(output).lines().next();
+    line.context("the server has ended")??;
+    Ok(())
+}
 
 fn quoted(path: &Path) -> Result<String> {
     let text = path.to_str().context("a path is not UTF-8")?;

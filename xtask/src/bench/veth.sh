@@ -5,7 +5,7 @@
 #     forward  $2: one that feeds interface $IF with packets for $MAC, and prints how many packets a
 #              second reached $COUNT
 #     taps     $2: one that joins tap0 with tap1, tap2 with tap3, and so on, until its input ends, and
-#              says "ready"  $3: one that serves at $ADDR  $4: one that measures and prints
+#              says "ready"  $3: one that serves at $ADDR, and says so  $4: one that measures and prints
 #              $5: how many pairs; all at the same time
 # Addresses: 10.0.N.1 measures, 10.0.N.2 serves.
 set -e
@@ -83,16 +83,15 @@ taps)
     n=0
     servers=
     while [ $n -lt "$5" ]; do
-        ADDR=10.0.$n.2 nsenter --net=/run/netns/far sh -c "exec $3" >/dev/null 2>&1 &
+        ADDR=10.0.$n.2 nsenter --net=/run/netns/far sh -c "exec $3" >/run/serves$n &
         servers="$servers $!"
         n=$((n + 1))
     done
     trap 'kill $servers' EXIT
-    # Until they listen.
-    sleep 0.5
     n=0
     clients=
     while [ $n -lt "$5" ]; do
+        until [ -s /run/serves$n ]; do sleep 0.1; done
         ADDR=10.0.$n.2 nsenter --net=/run/netns/near sh -c "exec $4" >/run/out$n &
         clients="$clients $!"
         n=$((n + 1))

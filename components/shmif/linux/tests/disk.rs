@@ -38,7 +38,7 @@ fn child() {
     }
 }
 
-/// In a file system of 40 pages: there is room for one member (35 pages), not for two.
+/// In a file system of 160 pages: there is room for one member (131 pages), not for two.
 fn full_disk(folder: &Path) {
     let path = folder.join("bus");
     let heard = Arc::new(AtomicU32::new(0));
@@ -63,8 +63,8 @@ fn no_descriptors(path: &Path) {
 #[test]
 fn a_full_disk_is_an_error_when_joining() {
     let folder = tempfile::tempdir().unwrap();
-    let mount = "mount -t tmpfs -o size=160k none \"$BUS_PATH\" && exec \"$@\"";
-    let probe = "mount -t tmpfs -o size=160k none \"$BUS_PATH\"";
+    let mount = "mount -t tmpfs -o size=640k none \"$BUS_PATH\" && exec \"$@\"";
+    let probe = "mount -t tmpfs -o size=640k none \"$BUS_PATH\"";
     let unshare = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"];
     let may = Command::new(unshare[0])
         .args(&unshare[1..])
@@ -108,10 +108,10 @@ fn places_are_given_back_and_taken_in_order() {
     let path = folder.path().join("bus");
     let len = || std::fs::metadata(&path).unwrap().len();
     let (one, two) = (join(&path).unwrap(), join(&path).unwrap());
-    assert_eq!((one.index(), two.index(), len()), (0, 1, 278_528));
+    assert_eq!((one.index(), two.index(), len()), (0, 1, 1_064_960));
     drop(one);
     let again = join(&path).unwrap();
-    assert_eq!((again.index(), len()), (0, 278_528));
+    assert_eq!((again.index(), len()), (0, 1_064_960));
     let many: Vec<_> = (2..64).map(|_| join(&path).unwrap()).collect();
     assert_eq!(many.last().unwrap().index(), 63);
     assert_eq!(join(&path).err(), Some(FileError::Full));
@@ -145,7 +145,7 @@ fn a_bus_in_memory_takes_only_what_is_used() {
     let (one, two) = (join(Path::new(&path)).unwrap(), join(Path::new(&path)).unwrap());
     assert_eq!((one.index(), two.index()), (0, 1));
     let stat = rustix::fs::fstat(&file).unwrap();
-    assert_eq!(stat.st_size, 278_528);
+    assert_eq!(stat.st_size, 1_064_960);
     assert!(stat.st_blocks * 512 < 64 * 1024, "{} blocks", stat.st_blocks);
 }
 
@@ -240,7 +240,7 @@ fn dumpbus_says_what_is_wrong() {
     std::fs::write(&path, &bytes).unwrap();
     fails("version 9");
     // A file that was cut shows what is left.
-    bytes[8] = 2;
+    bytes[8] = 3;
     std::fs::write(&path, &bytes[..20_000]).unwrap();
     assert!(dumpbus(&[bus]).status.success());
     assert!(text(&dumpbus(&["--help"]).stdout).contains("Examples:"));

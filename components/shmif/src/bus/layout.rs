@@ -15,14 +15,15 @@ use base::atomic::{AtomicU32, AtomicU64, Ordering};
 /// "shmifbus", as bytes in the file on a little-endian machine.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"shmifbus");
 /// The version of the format.
-pub const VERSION: u64 = 2;
+pub const VERSION: u64 = 3;
 
 /// Members that a bus can have; a bit of a word is a member.
 pub const SLOTS: usize = 64;
 /// Bytes of a page of the file: header, doorbells, and the control words of a slot.
 pub const PAGE: usize = 4096;
-/// Bytes of a slot's ring: two of the largest frames nearly, or 85 of Ethernet's.
-pub const RING: usize = 128 * 1024;
+/// Bytes of a slot's ring: eight of the largest frames nearly, or 340 of Ethernet's. What is on its way
+/// to a reader that has to be woken first must fit, or TCP finds its frames overwritten and slows down.
+pub const RING: usize = 512 * 1024;
 /// Bytes of a slot.
 pub const SLOT: usize = PAGE + RING;
 /// Bytes before the first slot.

@@ -8,7 +8,7 @@ use clap::Parser;
 
 /// Show the frames that are still in a bus file, merged by time
 ///
-/// A bus file keeps the last 128 KiB of frames of each member, also after its death, so this tells
+/// A bus file keeps the last 512 KiB of frames of each member, also after its death, so this tells
 /// what happened before a crash. It changes nothing, takes no lock, and works on a bus in use. The
 /// times are the senders'.
 ///

@@ -34,7 +34,7 @@ pub enum Net {
         /// What to do
         work: Work,
     },
-    /// The server's side of it alone
+    /// The server's side of it alone; says when it listens
     Serve {
         /// What to do
         work: Work,
@@ -71,6 +71,7 @@ pub fn run(what: Net) -> Result<String, String> {
         Net::Serve { work, addr, bus: None } => {
             let listener = std::net::TcpListener::bind(addr).map_err(told)?;
             cubic(&listener).map_err(told)?;
+            println!("ready");
             work::serve(work, || listener.accept().map(|(s, _)| s)).map_err(told)?;
             0.0
         }
@@ -80,6 +81,7 @@ pub fn run(what: Net) -> Result<String, String> {
         Net::Serve { work, addr, bus: Some(bus) } => {
             let kernel = on_bus(&bus, ip(addr)?)?;
             let listener = local::TcpListener::bind(&kernel, addr).map_err(told)?;
+            println!("ready");
             work::serve(work, || listener.accept().map(|(s, _)| s)).map_err(told)?;
             0.0
         }
