@@ -1,6 +1,7 @@
 //! The README's tour of the host's network, with the programs that are installed, in a network
 //! namespace.
 
+use std::io::{Read, Write};
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -27,7 +28,9 @@ impl Place {
             std::os::unix::fs::symlink(program(to), place.0.path(name)).unwrap();
         };
         link("rump_server", "rump_server");
-        for name in ["rump", "rump.ifconfig", "rump.ping", "rump.dhcpclient", "rump.halt"] {
+        let tools =
+            ["rump", "rump.ifconfig", "rump.ping", "rump.nc", "rump.dhcpclient", "rump.halt"];
+        for name in tools {
             link(name, "rump");
         }
         place
@@ -87,6 +90,20 @@ fn the_readme_s_tour() {
         let place = Place::new();
         let said = place.does(&tour());
         assert!(said.contains("64 bytes from 10.77.0.1: icmp_seq=1"), "{said}");
+
+        // Fetched from a server of this machine.
+        let listener = std::net::TcpListener::bind("10.77.0.1:8000").unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, from) = listener.accept().unwrap();
+            let mut request = [0; 18];
+            stream.read_exact(&mut request).unwrap();
+            stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nhello\n").unwrap();
+            (from.ip().to_string(), request)
+        });
+        let said = place.does("printf 'GET / HTTP/1.0\\r\\n\\r\\n' | rump.nc 10.77.0.1 8000");
+        assert_eq!(said, "HTTP/1.0 200 OK\r\n\r\nhello\n");
+        let (from, request) = server.join().unwrap();
+        assert_eq!((from.as_str(), &request), ("10.77.0.2", b"GET / HTTP/1.0\r\n\r\n"));
 
         // What goes wrong is said.
         let said = place.fails("rump.ifconfig virt0 create");

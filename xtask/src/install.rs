@@ -43,6 +43,7 @@ const PROGRAMS: &[Program] = &[
             "rump.halt",
             "rump.ifconfig",
             "rump.list",
+            "rump.nc",
             "rump.netstat",
             "rump.ping",
             "rump.route",

@@ -27,10 +27,13 @@ pub(crate) mod errno {
     pub(crate) const NOSYS: i32 = 38;
     pub(crate) const MSGSIZE: i32 = 90;
     pub(crate) const OPNOTSUPP: i32 = 95;
+    pub(crate) const ADDRINUSE: i32 = 98;
     pub(crate) const ADDRNOTAVAIL: i32 = 99;
     pub(crate) const NETUNREACH: i32 = 101;
     pub(crate) const NOBUFS: i32 = 105;
+    pub(crate) const CONNRESET: i32 = 104;
     pub(crate) const NOTCONN: i32 = 107;
+    pub(crate) const CONNREFUSED: i32 = 111;
     pub(crate) const HOSTUNREACH: i32 = 113;
 }
 

@@ -10,9 +10,9 @@
 //! that kernel (`factions/net/CONTROL.md`): a set-up command is three round trips, the Hello,
 //! the socket and the request. Nothing is closed: the process of the kernel ends with the program.
 //!
-//! Locking: none; a tool has one thread.
+//! Locking: none; a tool has one thread, nc two.
 //! Sources: the book, section 3.12; NetBSD ifconfig(8), route(8), sysctl(8), netstat(1), arp(8),
-//! halt(8), traceroute(8); iputils ping(8).
+//! halt(8), traceroute(8); iputils ping(8); OpenBSD nc(1).
 
 mod address;
 mod arguments;
@@ -26,6 +26,7 @@ mod icmp;
 mod ifconfig;
 mod json;
 mod list;
+mod nc;
 mod netstat;
 mod pages;
 mod ping;

@@ -14,7 +14,7 @@ use crate::arguments::{self, Asked};
 use crate::definition::Tool;
 use crate::failure::{Failure, nearest};
 use crate::{
-    arp, dhcpclient, halt, help, ifconfig, list, netstat, pages, ping, route, sockstat, sysctl,
+    arp, dhcpclient, halt, help, ifconfig, list, nc, netstat, pages, ping, route, sockstat, sysctl,
     traceroute,
 };
 
@@ -27,6 +27,7 @@ pub const TOOLS: &[&Tool] = &[
     &arp::TOOL,
     &ping::TOOL,
     &traceroute::TOOL,
+    &nc::TOOL,
     &netstat::TOOL,
     &sockstat::TOOL,
     &sysctl::TOOL,
