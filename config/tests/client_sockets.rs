@@ -114,6 +114,10 @@ fn options_are_kept() {
     let none = socket.set_read_timeout(Some(Duration::ZERO)).unwrap_err();
     assert_eq!(none.kind(), ErrorKind::InvalidInput);
     socket.set_receive_buffer(4096).unwrap();
+    socket.bind_device(Some("lo0")).unwrap();
+    assert_eq!(socket.device().unwrap().as_deref(), Some("lo0"));
+    socket.bind_device(None).unwrap();
+    assert_eq!(socket.device().unwrap(), None);
     // A full buffer loses datagrams; the first ones stay.
     let at = socket.local_addr().unwrap();
     for _ in 0..100 {

@@ -19,7 +19,8 @@ use net::ifnet::tap::{self, Tap};
 use net::ifnet::{IfError, IfKind, Ifnet, config};
 use net::route::config::{Prefix4, RouteError};
 use net::{MacAddr, Packet};
-use netinet::ip::output::{Group, Send, SendError, send};
+use netinet::ip::output::{Send, SendError, send};
+use netinet::ip::way::Out;
 
 use crate::lab::Ledger;
 use crate::wire::{Icmp, Ip, TYPE_IP, split_ethernet};
@@ -198,7 +199,7 @@ impl Node {
                 tos: 0,
                 dont_fragment: how.dont_fragment,
                 broadcast_ok: true,
-                group: Group::default(),
+                out: Out::default(),
             };
             send(l, packet, &sending).map_err(errno)?;
             let deadline = l.now() + how.wait;

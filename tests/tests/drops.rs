@@ -7,7 +7,8 @@ use std::thread::JoinHandle;
 use base::wait::{Events, WaitQueue, wait_for};
 use base::{Errno, Gone, Handle};
 use net::Packet;
-use netinet::ip::output::{Group, Send, send};
+use netinet::ip::output::{Send, send};
+use netinet::ip::way::Out;
 use sim::Sim;
 use tests::line::{addr, line};
 use tests::random::Random;
@@ -77,7 +78,7 @@ fn send_from(kernel: &Handle, dst: Ipv4Addr, threads: &Threads) {
         tos: 0,
         dont_fragment: false,
         broadcast_ok: true,
-        group: Group::default(),
+        out: Out::default(),
     };
     let once = || kernel.enter(|l| _ = Packet::from_slice(l, &message).map(|p| send(l, p, &how)));
     while once().is_ok() {
@@ -159,7 +160,7 @@ fn while_packets_wait_for_a_neighbour_and_for_their_other_pieces() {
                 tos: 0,
                 dont_fragment: false,
                 broadcast_ok: false,
-                group: Group::default(),
+                out: Out::default(),
             };
             nodes[0]
                 .enter(|l| {

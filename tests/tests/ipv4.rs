@@ -489,7 +489,7 @@ fn rfc1122_3_2_1_3_no_packet_of_ours_leaves_with_a_foreign_address() {
                 tos: 0,
                 dont_fragment: false,
                 broadcast_ok: false,
-                group: netinet::ip::output::Group::default(),
+                out: netinet::ip::way::Out::default(),
             };
             netinet::ip::output::send(l, packet, &how)
         });

@@ -108,7 +108,7 @@ fn a_flood_is_dropped_and_counted_where_the_queue_is_full_and_charged_nowhere_el
                         tos: 0,
                         dont_fragment: false,
                         broadcast_ok: false,
-                        group: netinet::ip::output::Group::default(),
+                        out: netinet::ip::way::Out::default(),
                     };
                     netinet::ip::output::send(l, packet, &how).unwrap();
                 }

@@ -177,6 +177,17 @@ impl Socket {
         self.set_int(SOL_SOCKET, so::REUSEPORT, on.into())
     }
 
+    pub(crate) fn bind_device(&self, interface: Option<&str>) -> io::Result<()> {
+        self.set_option(SOL_SOCKET, so::BINDTODEVICE, interface.unwrap_or_default().as_bytes())
+    }
+
+    pub(crate) fn device(&self) -> io::Result<Option<String>> {
+        let mut name = [0; 16];
+        let len = self.option(SOL_SOCKET, so::BINDTODEVICE, &mut name)?;
+        let name = name.get(..len.saturating_sub(1)).filter(|name| !name.is_empty());
+        Ok(name.map(|name| String::from_utf8_lossy(name).into_owned()))
+    }
+
     pub(crate) fn set_receive_buffer(&self, bytes: usize) -> io::Result<()> {
         self.set_int(SOL_SOCKET, so::RCVBUF, i32::try_from(bytes).unwrap_or(i32::MAX))
     }
@@ -297,6 +308,17 @@ macro_rules! socket_methods {
             /// How many bytes may wait to be received.
             pub fn set_receive_buffer(&self, bytes: usize) -> std::io::Result<()> {
                 self.0.set_receive_buffer(bytes)
+            }
+
+            /// Binds the socket to an interface: it hears what arrives there, and sends there, whatever
+            /// routes say (SO_BINDTODEVICE). `None` unbinds it.
+            pub fn bind_device(&self, interface: Option<&str>) -> std::io::Result<()> {
+                self.0.bind_device(interface)
+            }
+
+            /// The interface, if it is bound to one; that it is gone is an error (ENODEV).
+            pub fn device(&self) -> std::io::Result<Option<String>> {
+                self.0.device()
             }
 
             /// Takes the error that came apart from a call: an ICMP error, say.

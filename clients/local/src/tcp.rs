@@ -70,6 +70,18 @@ impl TcpListener {
         })
     }
 
+    /// Listens to what arrives on an interface only (SO_BINDTODEVICE), as its connections then do.
+    pub fn bind_on(kernel: &Kernel, addr: impl ToSocketAddrs, interface: &str) -> io::Result<Self> {
+        each(addr, |addr| {
+            let socket = Socket::new(kernel, SockType::Stream, 0)?;
+            socket.set_reuse_address(true)?;
+            socket.bind_device(Some(interface))?;
+            socket.bind(addr)?;
+            socket.listen(BACKLOG)?;
+            Ok(Self(socket))
+        })
+    }
+
     /// Waits for a connection.
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (socket, peer) = self.0.accept()?;
@@ -97,7 +109,21 @@ impl TcpStream {
         })
     }
 
-    /// The same, and waits no longer than that.
+    /// Connects to `to` by an interface, and by no other (SO_BINDTODEVICE).
+    pub fn connect_on(
+        kernel: &Kernel,
+        to: impl ToSocketAddrs,
+        interface: &str,
+    ) -> io::Result<Self> {
+        each(to, |to| {
+            let socket = Socket::new(kernel, SockType::Stream, 0)?;
+            socket.bind_device(Some(interface))?;
+            socket.connect(to)?;
+            Ok(Self(socket))
+        })
+    }
+
+    /// Connects to `to`, and waits no longer than that.
     pub fn connect_timeout(kernel: &Kernel, to: &SocketAddr, wait: Duration) -> io::Result<Self> {
         let socket = Socket::new(kernel, SockType::Stream, 0)?;
         socket.set_write_timeout(Some(wait))?;

@@ -70,6 +70,17 @@ impl UdpSocket {
         })
     }
 
+    /// A socket that is bound to an interface (SO_BINDTODEVICE): others may have the same address on
+    /// others.
+    pub fn bind_on(kernel: &Kernel, addr: impl ToSocketAddrs, interface: &str) -> io::Result<Self> {
+        each(addr, |addr| {
+            let socket = Socket::new(kernel, SockType::Dgram, 0)?;
+            socket.bind_device(Some(interface))?;
+            socket.bind(addr)?;
+            Ok(Self(socket))
+        })
+    }
+
     /// Gives the socket a peer: it hears no other, and [`UdpSocket::send`] sends there.
     pub fn connect(&self, to: impl ToSocketAddrs) -> io::Result<()> {
         each(to, |to| self.0.connect(to))

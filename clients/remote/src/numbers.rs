@@ -58,6 +58,7 @@ pub(crate) const SO_KEEPALIVE: i32 = 9;
 pub(crate) const SO_LINGER: i32 = 13;
 pub(crate) const SO_REUSEPORT: i32 = 15;
 pub(crate) const SO_RCVLOWAT: i32 = 18;
+pub(crate) const SO_BINDTODEVICE: i32 = 25;
 pub(crate) const SO_RCVTIMEO: i32 = 20;
 pub(crate) const SO_SNDTIMEO: i32 = 21;
 pub(crate) const IPPROTO_IP: i32 = 0;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::descriptor::within;
 use crate::numbers::{
     AF_INET, IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, IP_HDRINCL, IP_MULTICAST_IF, IP_MULTICAST_LOOP,
-    IP_MULTICAST_TTL, IP_TTL, IPPROTO_IP, MSG_TRUNC, SO_BROADCAST, SO_ERROR, SO_RCVBUF,
-    SO_RCVTIMEO, SO_REUSEADDR, SO_REUSEPORT, SO_SNDTIMEO, SOL_SOCKET, call,
+    IP_MULTICAST_TTL, IP_TTL, IPPROTO_IP, MSG_TRUNC, SO_BINDTODEVICE, SO_BROADCAST, SO_ERROR,
+    SO_RCVBUF, SO_RCVTIMEO, SO_REUSEADDR, SO_REUSEPORT, SO_SNDTIMEO, SOL_SOCKET, call,
 };
 use crate::{Argument, Client, Descriptor, sockaddr};
 
@@ -182,6 +182,16 @@ impl Socket {
         self.set_int(SOL_SOCKET, SO_REUSEPORT, on.into())
     }
 
+    pub(crate) fn bind_device(&self, interface: Option<&str>) -> io::Result<()> {
+        self.set_option(SOL_SOCKET, SO_BINDTODEVICE, interface.unwrap_or_default().as_bytes())
+    }
+
+    pub(crate) fn device(&self) -> io::Result<Option<String>> {
+        let name: [u8; 16] = self.option(SOL_SOCKET, SO_BINDTODEVICE)?;
+        let name = name.split(|b| *b == 0).next().filter(|name| !name.is_empty());
+        Ok(name.map(|name| String::from_utf8_lossy(name).into_owned()))
+    }
+
     pub(crate) fn set_receive_buffer(&self, bytes: usize) -> io::Result<()> {
         self.set_int(SOL_SOCKET, SO_RCVBUF, i32::try_from(bytes).unwrap_or(i32::MAX))
     }
@@ -308,6 +318,17 @@ macro_rules! socket_methods {
             /// How many bytes may wait to be received.
             pub fn set_receive_buffer(&self, bytes: usize) -> std::io::Result<()> {
                 self.0.set_receive_buffer(bytes)
+            }
+
+            /// Binds the socket to an interface: it hears what arrives there, and sends there, whatever
+            /// routes say (SO_BINDTODEVICE). `None` unbinds it.
+            pub fn bind_device(&self, interface: Option<&str>) -> std::io::Result<()> {
+                self.0.bind_device(interface)
+            }
+
+            /// The interface, if it is bound to one; that it is gone is an error (ENODEV).
+            pub fn device(&self) -> std::io::Result<Option<String>> {
+                self.0.device()
             }
 
             /// Takes the error that came apart from a call: an ICMP error, say.

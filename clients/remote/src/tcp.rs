@@ -61,6 +61,18 @@ impl TcpListener {
         })
     }
 
+    /// Listens to what arrives on an interface only (SO_BINDTODEVICE), as its connections then do.
+    pub fn bind_on(client: &Client, addr: impl ToSocketAddrs, interface: &str) -> io::Result<Self> {
+        each(addr, |addr| {
+            let socket = Socket::new(client, SOCK_STREAM, 0)?;
+            socket.set_reuse_address(true)?;
+            socket.bind_device(Some(interface))?;
+            socket.bind(addr)?;
+            socket.listen(BACKLOG)?;
+            Ok(Self(socket))
+        })
+    }
+
     /// Waits for a connection.
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (socket, peer) = self.0.accept()?;
@@ -88,7 +100,21 @@ impl TcpStream {
         })
     }
 
-    /// The same, and waits no longer than that.
+    /// Connects to `to` by an interface, and by no other (SO_BINDTODEVICE).
+    pub fn connect_on(
+        client: &Client,
+        to: impl ToSocketAddrs,
+        interface: &str,
+    ) -> io::Result<Self> {
+        each(to, |to| {
+            let socket = Socket::new(client, SOCK_STREAM, 0)?;
+            socket.bind_device(Some(interface))?;
+            socket.connect(to)?;
+            Ok(Self(socket))
+        })
+    }
+
+    /// Connects to `to`, and waits no longer than that.
     pub fn connect_timeout(client: &Client, to: &SocketAddr, wait: Duration) -> io::Result<Self> {
         let socket = Socket::new(client, SOCK_STREAM, 0)?;
         socket.set_timeout(false, Some(wait))?;

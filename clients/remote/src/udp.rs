@@ -56,6 +56,17 @@ impl UdpSocket {
         Socket::new(client, SOCK_DGRAM, 0).map(Self)
     }
 
+    /// A socket that is bound to an interface (SO_BINDTODEVICE): others may have the same address on
+    /// others.
+    pub fn bind_on(client: &Client, addr: impl ToSocketAddrs, interface: &str) -> io::Result<Self> {
+        each(addr, |addr| {
+            let socket = Socket::new(client, SOCK_DGRAM, 0)?;
+            socket.bind_device(Some(interface))?;
+            socket.bind(addr)?;
+            Ok(Self(socket))
+        })
+    }
+
     /// Gives the socket a peer: it hears no other, and [`UdpSocket::send`] sends there.
     pub fn connect(&self, to: impl ToSocketAddrs) -> io::Result<()> {
         each(to, |to| self.0.connect(to))

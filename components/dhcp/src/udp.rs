@@ -12,6 +12,7 @@ use net::ethernet::wire::{EtherHeader, HEADER_LEN as LINK_LEN};
 use net::{EtherType, Ifnet, MacAddr, Packet, ethernet};
 use netinet::checksum::{Sum, pseudo};
 use netinet::ip::output;
+use netinet::ip::way::Out;
 use netinet::wire::ipv4::{Ipv4Header, MIN_HEADER_LEN, protocol};
 use netinet::wire::udp::{HEADER_LEN, UdpHeader};
 use zerocopy::IntoBytes;
@@ -58,7 +59,7 @@ pub(crate) fn send(cx: &Cx<'_>, src: Ipv4Addr, server: Ipv4Addr, data: &[u8]) {
         tos: 0,
         dont_fragment: false,
         broadcast_ok: false,
-        group: output::Group::default(),
+        out: Out::default(),
     };
     let _ = output::send(cx, packet, &how);
 }

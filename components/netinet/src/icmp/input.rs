@@ -10,6 +10,7 @@ use super::{ErrorKind, QuotedFacts};
 use crate::checksum::Sum;
 use crate::component::INET;
 use crate::ip::forward::ms_of_day;
+use crate::ip::way::Out;
 use crate::ip::{Facts, options, output};
 use crate::wire::icmp::{HEADER_LEN, IcmpHeader, Message, code};
 use crate::wire::ipv4::{Ipv4Header, MIN_HEADER_LEN, protocol};
@@ -41,10 +42,10 @@ pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, mut packet: Packet, header_len: usi
                 code::PROHIBITED | 9 | 10 => ErrorKind::Prohibited,
                 _ => ErrorKind::HostUnreachable,
             };
-            error(cx, kind, rest);
+            error(cx, ip, kind, rest);
         }
-        Message::TimeExceeded { .. } => error(cx, ErrorKind::TimeExceeded, rest),
-        Message::ParameterProblem { .. } => error(cx, ErrorKind::ParameterProblem, rest),
+        Message::TimeExceeded { .. } => error(cx, ip, ErrorKind::TimeExceeded, rest),
+        Message::ParameterProblem { .. } => error(cx, ip, ErrorKind::ParameterProblem, rest),
         // Replies, and what we do not know, are for raw sockets, which have seen it.
         Message::Echo { .. } | Message::Other => {}
     }
@@ -78,11 +79,11 @@ fn echo(cx: &Cx<'_>, ip: &Facts, mut packet: Packet, header_len: usize) {
     header.set_checksum(opts);
     inet.icmp.echoed.inc(cx);
     packet.set_rcvif(0);
-    let _ = output::send_whole(cx, packet, false, output::Group::default());
+    let _ = output::send_whole(cx, packet, false, Out::default());
 }
 
 /// An error about a packet of ours.
-fn error(cx: &Cx<'_>, kind: ErrorKind, quote: &[u8]) {
+fn error(cx: &Cx<'_>, ip: &Facts, kind: ErrorKind, quote: &[u8]) {
     let counters = &cx.get(&INET).icmp;
     counters.errors_received.inc(cx);
     let Ok((view, transport)) = Ipv4Header::parse_quoted(quote) else {
@@ -96,6 +97,7 @@ fn error(cx: &Cx<'_>, kind: ErrorKind, quote: &[u8]) {
         src: view.header.src(),
         dst: view.header.dst(),
         protocol: view.header.protocol,
+        ifindex: ip.ifindex,
         transport,
     };
     match quoted.protocol {

@@ -49,6 +49,8 @@ pub struct QuotedFacts<'a> {
     pub dst: Ipv4Addr,
     /// Its protocol.
     pub protocol: u8,
+    /// The index of the interface that the error arrived on.
+    pub ifindex: u32,
     /// The first bytes of its payload; at least eight.
     pub transport: &'a [u8],
 }

@@ -15,7 +15,8 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::policy::{Offender, may_report, quote_len};
 use crate::checksum::Sum;
 use crate::component::INET;
-use crate::ip::output::{Group, Send, send};
+use crate::ip::output::{Send, send};
+use crate::ip::way::Out;
 use crate::wire::icmp::{HEADER_LEN, Message, code};
 use crate::wire::ipv4::{Ipv4Header, MIN_HEADER_LEN, protocol};
 
@@ -77,7 +78,7 @@ pub(crate) fn report(cx: &Cx<'_>, mut offender: Packet, what: Report) {
         tos: 0xc0,
         dont_fragment: false,
         broadcast_ok: false,
-        group: Group::default(),
+        out: Out::default(),
     };
     if send(cx, error, &how).is_ok() {
         inet.icmp.errors_sent.inc(cx);

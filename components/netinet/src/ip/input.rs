@@ -54,16 +54,19 @@ pub(crate) fn input(cx: &Cx<'_>, mut packet: Packet) {
     }
     // Only who passes it on needs the interface.
     let way = with_route(cx, dst, |route| match route.kind {
-        RouteKind::Local => Way::Here,
+        RouteKind::Local => Way::Here(arrival(&packet, route)),
         RouteKind::Broadcast if is_on(&packet, route.ifp.index()) => Way::Everybody,
         _ => Way::On(route.clone()),
     });
     match way {
         // RFC 1122 §3.3.6: what the link brought to many is for a group or for everybody, or not
         // looked at.
-        Some(Way::Here) if from_link_to_many(&packet) => inet.ip.bad_address.inc(cx),
-        Some(Way::Here) => deliver(cx, packet, &header, false),
-        Some(Way::Everybody) => deliver(cx, packet, &header, true),
+        Some(Way::Here(_)) if from_link_to_many(&packet) => inet.ip.bad_address.inc(cx),
+        Some(Way::Here(at)) => deliver(cx, packet, &header, at, false),
+        Some(Way::Everybody) => {
+            let at = packet.rcvif();
+            deliver(cx, packet, &header, at, true);
+        }
         Some(Way::On(route)) => forward::forward(cx, packet, route),
         None => forward::without_route(cx, packet),
     }
@@ -71,12 +74,20 @@ pub(crate) fn input(cx: &Cx<'_>, mut packet: Packet) {
 
 /// Where a packet goes.
 enum Way {
-    /// To this kernel.
-    Here,
+    /// To this kernel, at the interface with that index.
+    Here(u32),
     /// To everybody on the link that it came from.
     Everybody,
     /// On, along this route.
     On(Route),
+}
+
+/// The index of the interface that a packet for this kernel arrived on. What the kernel sends to itself
+/// arrives at the interface that has the address, not at lo0, as on Linux.
+#[inline]
+fn arrival(packet: &Packet, route: &Route) -> u32 {
+    let looped = packet.flags().contains(Flags::LOOPED);
+    if looped { route.ifp.index() } else { packet.rcvif() }
 }
 
 /// Whether addresses are such that the packet may be looked at further.
@@ -102,7 +113,7 @@ fn is_on(packet: &Packet, index: u32) -> bool {
 fn for_group(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header) {
     let (dst, index) = (header.dst(), packet.rcvif());
     if dst.is_broadcast() || igmp::is_member(cx, index, dst) {
-        deliver(cx, packet, header, true);
+        deliver(cx, packet, header, index, true);
     } else {
         cx.get(&INET).ip.not_member.inc(cx);
     }
@@ -133,8 +144,14 @@ pub(super) fn is_everybody(cx: &Cx<'_>, src: Ipv4Addr) -> bool {
     may_be && kind_of(cx, src) == Some(RouteKind::Broadcast)
 }
 
-/// A packet for this kernel.
-pub(super) fn deliver(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header, to_everybody: bool) {
+/// A packet for this kernel, which arrived on the interface with the index `at`.
+pub(super) fn deliver(
+    cx: &Cx<'_>,
+    packet: Packet,
+    header: &Ipv4Header,
+    at: u32,
+    to_everybody: bool,
+) {
     if !packet.flags().contains(Flags::LOOPED) && is_everybody(cx, header.src()) {
         return cx.get(&INET).ip.bad_address.inc(cx);
     }
@@ -143,14 +160,14 @@ pub(super) fn deliver(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header, to_every
         if let Some(whole) = fragments::input(cx, packet, header)
             && let Ok((header, _)) = Ipv4Header::read_from_prefix(whole.head())
         {
-            dispatch(cx, whole, &header, to_everybody);
+            dispatch(cx, whole, &header, at, to_everybody);
         }
         return;
     }
-    dispatch(cx, packet, header, to_everybody);
+    dispatch(cx, packet, header, at, to_everybody);
 }
 
-fn dispatch(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header, to_everybody: bool) {
+fn dispatch(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header, at: u32, to_everybody: bool) {
     let inet = cx.get(&INET);
     let facts = Facts {
         src: header.src(),
@@ -158,6 +175,7 @@ fn dispatch(cx: &Cx<'_>, packet: Packet, header: &Ipv4Header, to_everybody: bool
         protocol: header.protocol,
         ttl: header.ttl,
         tos: header.tos,
+        ifindex: at,
         to_everybody: to_everybody || from_link_to_many(&packet),
     };
     inet.ip.delivered.inc(cx);

@@ -1,6 +1,7 @@
 //! The Internet protocol.
 //!
-//! * [`input`]: packets from a link;  * [`forward`]: those for others;  * [`output`]: ours.
+//! * [`input`]: packets from a link;  * [`forward`]: those for others;  * [`output`]: ours;
+//!   [`way`]: by which interface.
 //! * `finish`: what was left undone in packets that leave the machine.
 //! * [`options`] checks the options of a header and fills in what a router must;
 //! * [`frag`] cuts a datagram into pieces;
@@ -16,6 +17,7 @@ pub mod input;
 pub mod options;
 pub mod output;
 pub mod reass;
+pub mod way;
 
 use core::net::Ipv4Addr;
 
@@ -32,6 +34,8 @@ pub struct Facts {
     pub ttl: u8,
     /// Type of service.
     pub tos: u8,
+    /// The index of the interface that it arrived on.
+    pub ifindex: u32,
     /// It came to more than one host: link or IP broadcast, or multicast.
     pub to_everybody: bool,
 }

@@ -1,7 +1,7 @@
 //! IPv4 packets that this kernel sends.
 //!
 //! * [`send`]: a payload, for which a header is made.
-//! * [`source_for`]: the address that would be sent from.
+//! * [`super::way`] says which way.
 //! * `send_on`, `send_in_pieces`: a whole packet, on an interface that is chosen already.
 //!
 //! Locking: none held while a packet is sent.
@@ -13,12 +13,12 @@ use base::{Cx, KArc, NoMemory};
 use net::ethernet::wire::MacAddr;
 use net::ifnet::{IfError, IfKind, config, transmit_bare};
 use net::mbuf::Flags;
-use net::route::{Route, RouteKind, kind_of, lookup4};
+use net::route::{Route, RouteKind, kind_of};
 use net::{EtherType, Ifnet, Packet, ethernet, netisr};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::finish::{finish_bare, longest};
-use super::input::can_broadcast;
+use super::way::{self, Out};
 use super::{frag, options};
 use crate::component::INET;
 use crate::wire::ipv4::{Ipv4Header, MIN_HEADER_LEN};
@@ -41,24 +41,8 @@ pub struct Send {
     pub dont_fragment: bool,
     /// Whether it may go to everybody (SO_BROADCAST).
     pub broadcast_ok: bool,
-    /// If the receiver is a group.
-    pub group: Group,
-}
-
-/// How packets for a group leave.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Group {
-    /// The index of the interface that they leave by; 0: that of the sender's address, or the first
-    /// that can send to many.
-    pub out_if: u32,
-    /// Whether this kernel gets a copy, if it is in the group.
-    pub loops: bool,
-}
-
-impl Default for Group {
-    fn default() -> Self {
-        Self { out_if: 0, loops: true }
-    }
+    /// Which way it leaves.
+    pub out: Out,
 }
 
 /// Why a packet was not sent.
@@ -97,72 +81,10 @@ impl From<IfError> for SendError {
     }
 }
 
-/// The address that a packet to `dst` is sent from, unless its sender chooses another.
-pub fn source_for(cx: &Cx<'_>, dst: Ipv4Addr) -> Option<Ipv4Addr> {
-    source_by(cx, dst, 0)
-}
-
-/// The same of one to a group that leaves by the interface with that index, if it is not 0.
-pub fn source_by(cx: &Cx<'_>, dst: Ipv4Addr, out_if: u32) -> Option<Ipv4Addr> {
-    route_for(cx, dst, None, out_if).ok().map(|r| r.source)
-}
-
-/// The interface that packets for a group leave by, unless their sender chooses another.
-pub(crate) fn interface_for(cx: &Cx<'_>, group: Ipv4Addr) -> Option<KArc<Ifnet>> {
-    route_for(cx, group, None, 0).ok().map(|r| r.ifp)
-}
-
-/// The route to `dst`.
-#[inline]
-fn route_for(
-    cx: &Cx<'_>,
-    dst: Ipv4Addr,
-    src: Option<Ipv4Addr>,
-    out_if: u32,
-) -> Result<Route, SendError> {
-    if dst.octets()[0] == 0 {
-        // RFC 1122 §3.2.1.3 (a), (b): "this host" and "this network" are never a destination, not
-        // even with a default route.
-        return Err(SendError::NoRoute);
-    }
-    if !dst.is_broadcast() && !dst.is_multicast() {
-        return lookup4(cx, dst).ok_or(SendError::NoRoute);
-    }
-    route_to_many(cx, dst, src, out_if)
-}
-
-/// The route to a group, or to everybody without a network. They leave by the first interface that can
-/// broadcast, or by the one that has the address `src`; groups by the one that the sender chose.
-#[cold]
-fn route_to_many(
-    cx: &Cx<'_>,
-    dst: Ipv4Addr,
-    src: Option<Ipv4Addr>,
-    out_if: u32,
-) -> Result<Route, SendError> {
-    if dst.is_multicast() && out_if != 0 {
-        let ifp = config::by_index(cx, out_if)?;
-        let source = ifp.addrs(cx).iter().find_map(arp::local::of).map(|local| local.addr);
-        let source = source.ok_or(SendError::NoRoute)?;
-        return Ok(Route { kind: RouteKind::Broadcast, source, is_static: false, ifp });
-    }
-    if let Some(r) = src.and_then(|s| lookup4(cx, s)).filter(|r| r.kind == RouteKind::Local) {
-        return Ok(Route { kind: RouteKind::Broadcast, ..r });
-    }
-    for ifp in config::list(cx).filter(|i| can_broadcast(i.flags())) {
-        let first = ifp.addrs(cx).iter().find_map(arp::local::of);
-        if let Some(local) = first {
-            let kind = RouteKind::Broadcast;
-            return Ok(Route { kind, source: local.addr, is_static: false, ifp });
-        }
-    }
-    Err(SendError::NoRoute)
-}
-
 /// Sends `payload` with a header as `how` says.
 pub fn send(cx: &Cx<'_>, mut payload: Packet, how: &Send) -> Result<(), SendError> {
     let inet = cx.get(&INET);
-    let route = match route_for(cx, how.dst, how.src, how.group.out_if) {
+    let route = match way::route(cx, how.dst, how.src, how.out) {
         Ok(route) => route,
         Err(e) => {
             inet.ip.no_route.inc(cx);
@@ -187,7 +109,7 @@ pub fn send(cx: &Cx<'_>, mut payload: Packet, how: &Send) -> Result<(), SendErro
     header.set_checksum(&[]);
     let room = payload.push(MIN_HEADER_LEN).ok_or(SendError::NoMemory)?;
     room.copy_from_slice(header.as_bytes());
-    send_packet(cx, payload, route, how.broadcast_ok, how.group.loops)
+    send_packet(cx, payload, route, how.broadcast_ok, how.out.loops)
 }
 
 /// Sends a whole packet, header included, by the route to its destination.
@@ -195,12 +117,12 @@ pub(crate) fn send_whole(
     cx: &Cx<'_>,
     packet: Packet,
     broadcast_ok: bool,
-    group: Group,
+    out: Out,
 ) -> Result<(), SendError> {
     let (header, _) =
         Ipv4Header::read_from_prefix(packet.head()).map_err(|_| SendError::BadSource)?;
-    let route = route_for(cx, header.dst(), Some(header.src()), group.out_if)?;
-    send_packet(cx, packet, route, broadcast_ok, group.loops)
+    let route = way::route(cx, header.dst(), Some(header.src()), out)?;
+    send_packet(cx, packet, route, broadcast_ok, out.loops)
 }
 
 fn send_packet(

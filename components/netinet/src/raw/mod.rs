@@ -32,7 +32,7 @@ pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, packet: &Packet, header_len: usize)
     }
     let mut taken = ping;
     let table = raw.lock(cx);
-    for entry in table.iter().filter(|e| e.wants(ip.protocol, ip.src, ip.dst)) {
+    for entry in table.iter().filter(|e| e.wants(ip.protocol, ip.src, ip.dst, ip.ifindex)) {
         taken = true;
         // A copy that cannot be made is a packet lost, which IP allows.
         let delivered = packet
@@ -54,7 +54,8 @@ pub(crate) fn error(cx: &Cx<'_>, kind: ErrorKind, quoted: &QuotedFacts<'_>) {
         return;
     }
     for entry in raw.lock(cx).iter() {
-        if entry.peer == Some(quoted.dst) && entry.wants(quoted.protocol, quoted.dst, quoted.src) {
+        let is_its = entry.wants(quoted.protocol, quoted.dst, quoted.src, quoted.ifindex);
+        if entry.peer == Some(quoted.dst) && is_its {
             entry.so.set_error(cx, kind.into());
         }
     }

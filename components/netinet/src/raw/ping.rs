@@ -59,7 +59,8 @@ pub(super) fn input(cx: &Cx<'_>, ip: &Facts, packet: &Packet, header_len: usize)
     }
     let [kind::ECHO_REPLY, _, _, _, i0, i1, ..] = head else { return false };
     let id = u16::from_be_bytes([i0, i1]);
-    let Some(so) = inner.table.lookup(ip.dst, id, SocketAddrV4::new(ip.src, 0)) else {
+    let from = SocketAddrV4::new(ip.src, 0);
+    let Some(so) = inner.table.lookup(ip.dst, id, from, ip.ifindex) else {
         return false;
     };
     let Ok(mut copy) = packet.duplicate(cx) else { return true };
@@ -79,7 +80,7 @@ pub(super) fn error(cx: &Cx<'_>, kind: ErrorKind, quoted: &QuotedFacts<'_>) {
     let id = u16::from_be_bytes([*i0, *i1]);
     let peer = SocketAddrV4::new(quoted.dst, 0);
     let inner = cx.get(&RAW).pings.lock(cx);
-    if let Some(so) = inner.table.connected(quoted.src, id, peer) {
+    if let Some(so) = inner.table.connected(quoted.src, id, peer, quoted.ifindex) {
         so.set_error(cx, kind.into());
     }
 }
@@ -98,8 +99,8 @@ impl UsrReqs for PingPcb {
 
     fn connect(&self, l: &mut Lwp<'_>, to: SocketAddr) -> Result<Connecting, SockError> {
         let raw = l.get(&RAW);
-        let out_if = self.options.multicast.group().out_if;
-        raw.pings.connect(l, self.key, &self.so, (host(destination(to)?), out_if), &raw.ids)?;
+        let out = self.options.out(&self.so);
+        raw.pings.connect(l, self.key, &self.so, (host(destination(to)?), out), &raw.ids)?;
         self.so.take_error(l);
         Ok(Connecting::Done)
     }
@@ -144,6 +145,10 @@ impl UsrReqs for PingPcb {
         output::send(l, data, &how)?;
         raw.sent.inc(l);
         Ok(())
+    }
+
+    fn options_changed(&self, cx: &Cx<'_>) {
+        cx.get(&RAW).pings.device_changed(cx, self.key, &self.so);
     }
 
     fn set_option(

@@ -17,6 +17,7 @@ use net::socket::{SockError, Socket};
 use crate::component::RAW;
 use crate::udp::pcbs::Pcbs;
 use crate::udp::ports::Ephemeral;
+use crate::udp::table::hears;
 
 /// A raw socket.
 pub(crate) struct Entry {
@@ -29,9 +30,10 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Whether a packet is for this socket.
-    pub(crate) fn wants(&self, protocol: u8, src: Ipv4Addr, dst: Ipv4Addr) -> bool {
+    /// Whether a packet is for this socket, which arrived on the interface with that index.
+    pub(crate) fn wants(&self, protocol: u8, src: Ipv4Addr, dst: Ipv4Addr, ifindex: u32) -> bool {
         self.protocol == protocol
+            && hears(self.so.device(), ifindex)
             && (self.local.is_unspecified() || self.local == dst)
             && self.peer.is_none_or(|peer| peer == src)
     }

@@ -16,7 +16,7 @@ use net::socket::{Connecting, MsgFlags, Shutdown, SockError, SockFlags, Socket, 
 use zerocopy::FromBytes;
 
 use crate::component::{INET, RAW};
-use crate::ip::output;
+use crate::ip::{output, way};
 use crate::udp::ip_options::IpOptions;
 use crate::udp::pcbs::{destination, inet, may_have, v4};
 use crate::wire::ipv4::{Ipv4Header, MIN_HEADER_LEN};
@@ -61,17 +61,17 @@ impl RawPcb {
         if first >> 4 != 4 || header.header_len() < MIN_HEADER_LEN {
             return Err(SockError::Invalid);
         }
-        let out_if = self.options.multicast.group().out_if;
+        let out = self.options.out(&self.so);
         header.set_total_len(total);
         if header.id() == 0 {
             header.set_id(cx.get(&INET).new_id(cx));
         }
         if header.src().is_unspecified() {
-            header.set_src(output::source_by(cx, dst, out_if).ok_or(SockError::NetUnreachable)?);
+            header.set_src(way::source(cx, dst, out)?);
         }
         header.set_checksum(options);
         let broadcast_ok = self.so.flags(cx).contains(SockFlags::BROADCAST);
-        Ok(output::send_whole(cx, packet, broadcast_ok, self.options.multicast.group())?)
+        Ok(output::send_whole(cx, packet, broadcast_ok, out)?)
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, mut packet: Packet, ip_len: usize) 
     packet.pull(data_at);
     packet.set_rcvif(0);
     packet.set_flags(Flags::empty());
-    dispatch(cx, &pair, &seg, packet);
+    dispatch(cx, &pair, ip.ifindex, &seg, packet);
 }
 
 fn parse(packet: &mut Packet, ip: &Facts, ip_len: usize) -> Option<(Pair, Segment, usize)> {
@@ -67,19 +67,20 @@ fn is_sound(ip: &Facts, packet: &Packet, ip_len: usize) -> bool {
     sum.is_valid()
 }
 
-fn dispatch(cx: &Cx<'_>, pair: &Pair, seg: &Segment, data: Packet) {
+/// A segment that arrived on the interface with the index `at`.
+fn dispatch(cx: &Cx<'_>, pair: &Pair, at: u32, seg: &Segment, data: Packet) {
     let tcp = cx.get(&TCP);
     let inner = tcp.tables.lock(cx);
-    let Some(pcb) = inner.connection(pair).cloned() else {
+    let Some(pcb) = inner.connection(pair, at).cloned() else {
         drop(inner);
-        return listen::input(cx, pair, seg, data, None);
+        return listen::input(cx, pair, at, seg, data, None);
     };
     drop(inner);
     let opens = seg.has(Control::SYN) && !seg.has(Control::ACK);
     if opens && let Some(floor) = reusable(cx, &pcb, seg) {
         // RFC 6191, RFC 9293 §3.10.7.4: a new connection in the place of one that is over.
         pcb.forget(cx);
-        return listen::input(cx, pair, seg, data, Some(floor));
+        return listen::input(cx, pair, at, seg, data, Some(floor));
     }
     pcb.segment(cx, seg, data);
 }
@@ -95,7 +96,8 @@ fn reusable(cx: &Cx<'_>, pcb: &super::pcb::TcpPcb, syn: &Segment) -> Option<Seq>
 pub(crate) fn refuse(cx: &Cx<'_>, pair: &Pair, seg: &Segment) {
     cx.get(&TCP).counters.no_port.inc(cx);
     if let Some(reset) = reset_for(seg) {
-        transmit::reply(cx, pair, &reset);
+        // As routes say: who is nobody is bound to no interface (Linux: tcp_v4_send_reset).
+        transmit::reply(cx, pair, 0, &reset);
     }
 }
 
@@ -110,7 +112,8 @@ pub(crate) fn error(cx: &Cx<'_>, kind: ErrorKind, quoted: &QuotedFacts<'_>) {
         local: SocketAddrV4::new(quoted.src, from),
         peer: SocketAddrV4::new(quoted.dst, to),
     };
-    let Some(pcb) = cx.get(&TCP).tables.lock(cx).connection(&pair).cloned() else { return };
+    let pcb = cx.get(&TCP).tables.lock(cx).connection(&pair, quoted.ifindex).cloned();
+    let Some(pcb) = pcb else { return };
     let fatal = pcb.run(cx, |tcb, _| {
         // RFC 5927 §4.1: about something that is on its way now.
         let mut fatal = false;

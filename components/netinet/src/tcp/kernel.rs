@@ -121,10 +121,10 @@ impl Tcp {
     }
 }
 
-/// The largest segment on the way to `dst`: what its interface carries, less both headers (RFC 9293
-/// §3.7.1).
-pub(crate) fn mss_to(cx: &Cx<'_>, dst: core::net::Ipv4Addr) -> u16 {
-    let route = net::route::lookup4(cx, dst);
+/// The largest segment on the way to `dst`, by `device` if it is not 0: what its interface carries,
+/// less both headers (RFC 9293 §3.7.1).
+pub(crate) fn mss_to(cx: &Cx<'_>, dst: core::net::Ipv4Addr, device: u32) -> u16 {
+    let route = crate::ip::way::to_host(cx, dst, device);
     let local = |r: &net::route::Route| r.kind == net::route::RouteKind::Local;
     let mtu = match route {
         // To itself, a kernel talks over lo0.

@@ -14,7 +14,7 @@ use super::header::{Control, Segment};
 use super::isn::Pair;
 use super::pcb::TcpPcb;
 use super::seq::Seq;
-use super::syncache::{Done, Offer, Outcome};
+use super::syncache::{Done, Offer, Outcome, Place};
 use super::{Start, Tcb, deliver, kernel, transmit};
 use crate::component::TCP;
 
@@ -26,15 +26,24 @@ pub(crate) fn backlog(n: u32) -> usize {
     (n as usize).clamp(1, MAX_BACKLOG)
 }
 
-/// A segment for which there is no connection. `floor`: where this side's numbers must begin.
-pub(crate) fn input(cx: &Cx<'_>, pair: &Pair, seg: &Segment, data: Packet, floor: Option<Seq>) {
+/// A segment for which there is no connection, and which arrived on the interface with the index `at`.
+/// `floor`: where this side's numbers must begin.
+pub(crate) fn input(
+    cx: &Cx<'_>,
+    pair: &Pair,
+    at: u32,
+    seg: &Segment,
+    data: Packet,
+    floor: Option<Seq>,
+) {
     let tcp = cx.get(&TCP);
     let mut inner = tcp.tables.lock(cx);
-    let Some(listener) = inner.listener(pair).cloned() else {
+    let Some(listener) = inner.listener(pair, at).cloned() else {
         drop(inner);
         return deliver::refuse(cx, pair, seg);
     };
     let (secret, now) = (inner.secret(cx), cx.now().nanos());
+    let place = Place { pair: *pair, device: listener.so.device() };
     let outcome = if seg.has(Control::SYN) {
         if seg.control.intersects(Control::RST | Control::ACK | Control::FIN) {
             // §3.10.7.2: an acknowledgment of nothing; and no SYN ends what it begins.
@@ -46,15 +55,15 @@ pub(crate) fn input(cx: &Cx<'_>, pair: &Pair, seg: &Segment, data: Packet, floor
             return tcp.counters.listen_full.inc(cx);
         }
         let window = u16::try_from(listener.so.state(cx).rcv.limit()).unwrap_or(u16::MAX);
-        let offer = Offer { mss: listener.mss(cx, pair), window, ecn: tcp.ecn() != 0 };
+        let offer = Offer { mss: listener.mss(cx, &place), window, ecn: tcp.ecn() != 0 };
         let before = inner.halves.cookies();
-        let answer = inner.halves.syn(&secret, pair, seg, offer, floor, now);
+        let answer = inner.halves.syn(&secret, &place, seg, offer, floor, now);
         if inner.halves.cookies() > before {
             tcp.counters.cookies_sent.inc(cx);
         }
         Outcome::Reply(answer)
     } else {
-        inner.halves.finish(&secret, pair, seg, now)
+        inner.halves.finish(&secret, &place, seg, now)
     };
     let due = inner.halves.deadline();
     drop(inner);
@@ -63,8 +72,8 @@ pub(crate) fn input(cx: &Cx<'_>, pair: &Pair, seg: &Segment, data: Packet, floor
     }
     match outcome {
         Outcome::Nothing => {}
-        Outcome::Reply(seg) => transmit::reply(cx, pair, &seg),
-        Outcome::Done(done) => match listener.connect(cx, pair, &done) {
+        Outcome::Reply(seg) => transmit::reply(cx, pair, place.device, &seg),
+        Outcome::Done(done) => match listener.connect(cx, &place, &done) {
             Ok(pcb) => {
                 pcb.segment(cx, seg, data);
                 enqueue(cx, &listener, pcb);
@@ -83,23 +92,24 @@ pub(crate) fn expire(cx: &Cx<'_>) {
         let next = inner.halves.expire(&secret, now);
         let due = inner.halves.deadline();
         drop(inner);
-        let Some((pair, seg)) = next else {
+        let Some((place, seg)) = next else {
             if let Some(due) = due {
                 tcp.timer.schedule_by(cx, Instant::from_nanos(due));
             }
             return;
         };
-        transmit::reply(cx, &pair, &seg);
+        transmit::reply(cx, &place.pair, place.device, &seg);
     }
 }
 
 fn connect(
     cx: &Cx<'_>,
     listener: &TcpPcb,
-    pair: &Pair,
+    Place { pair, device }: &Place,
     done: &Done,
 ) -> Result<KArc<TcpPcb>, SockError> {
     let so = kmem::arc(cx, Socket::new(cx, listener.so.proto(), listener.so.protocol()))?;
+    so.set_device(*device);
     let from = listener.so.state(cx);
     let (snd, rcv, linger) = (from.snd.limit(), from.rcv.limit(), from.linger);
     let inherited = SockFlags::KEEPALIVE
@@ -126,7 +136,7 @@ fn connect(
     let clock_offset = tables.lock(cx).secret(cx).clock_offset(pair);
     let start = Start {
         iss: done.iss,
-        mss: kernel::mss_to(cx, *pair.peer.ip()),
+        mss: kernel::mss_to(cx, *pair.peer.ip(), *device),
         room: u32::try_from(rcv).unwrap_or(u32::MAX),
         clock_offset,
         gso_max: transmit::GSO_MAX,
@@ -165,8 +175,8 @@ fn enqueue(cx: &Cx<'_>, listener: &TcpPcb, pcb: KArc<TcpPcb>) {
 
 impl TcpPcb {
     /// Makes the connection of a handshake that has ended, at the cost of whoever listens.
-    fn connect(&self, cx: &Cx<'_>, pair: &Pair, done: &Done) -> Result<KArc<TcpPcb>, SockError> {
-        cx.charged_to(self.so.charge().account(), |cx| connect(cx, self, pair, done))
+    fn connect(&self, cx: &Cx<'_>, at: &Place, done: &Done) -> Result<KArc<TcpPcb>, SockError> {
+        cx.charged_to(self.so.charge().account(), |cx| connect(cx, self, at, done))
     }
 
     fn is_full(&self, cx: &Cx<'_>) -> bool {
@@ -174,9 +184,9 @@ impl TcpPcb {
         inner.listen.as_ref().is_none_or(|l| l.queue.len() >= l.backlog)
     }
 
-    fn mss(&self, cx: &Cx<'_>, pair: &Pair) -> u16 {
+    fn mss(&self, cx: &Cx<'_>, Place { pair, device }: &Place) -> u16 {
         let most = self.inner.lock(cx).settings.max_segment.unwrap_or(u16::MAX);
-        kernel::mss_to(cx, *pair.peer.ip()).min(most)
+        kernel::mss_to(cx, *pair.peer.ip(), *device).min(most)
     }
 
     /// Ends the connection with a reset.

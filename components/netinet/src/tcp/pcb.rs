@@ -135,7 +135,7 @@ impl TcpPcb {
         tcb.set_room(room, all);
         let (result, first) = f(tcb, now);
         if let Some(seg) = first {
-            transmit::reply(cx, &pair, &seg);
+            transmit::reply(cx, &pair, self.so.device(), &seg);
         }
         let next = self.follow(cx, &mut inner, pair, now);
         drop(inner);

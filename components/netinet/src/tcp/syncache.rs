@@ -40,10 +40,19 @@ pub struct Offer {
     pub ecn: bool,
 }
 
+/// Where a connection begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// Between whom.
+    pub pair: Pair,
+    /// The index of the only interface that who listens hears (SO_BINDTODEVICE); 0: all.
+    pub device: u32,
+}
+
 /// Half a connection.
 #[derive(Clone, Copy, Debug)]
 struct Half {
-    pair: Pair,
+    place: Place,
     iss: Seq,
     agreed: Agreed,
     offer: Offer,
@@ -108,21 +117,22 @@ impl SynCache {
         self.halves.iter().map(|h| h.due).min()
     }
 
-    fn position(&self, pair: &Pair) -> Option<usize> {
-        self.halves.iter().position(|h| h.pair == *pair)
+    fn position(&self, place: &Place) -> Option<usize> {
+        self.halves.iter().position(|h| h.place == *place)
     }
 
     /// A SYN for a listening socket; `floor`, if any, is where this side's numbers must begin.
     pub fn syn(
         &mut self,
         secret: &Secret,
-        pair: &Pair,
+        place: &Place,
         syn: &Segment,
         offer: Offer,
         floor: Option<Seq>,
         now: u64,
     ) -> Segment {
-        if let Some(at) = self.position(pair) {
+        let pair = &place.pair;
+        if let Some(at) = self.position(place) {
             if let Some(half) = self.halves.get(at).filter(|h| h.agreed.irs == syn.seq) {
                 // It was sent again, and is answered again.
                 return half.answer(secret, now);
@@ -134,7 +144,7 @@ impl SynCache {
         let iss = secret.iss(pair, now);
         let iss = floor.map_or(iss, |f| iss.max(f));
         let half =
-            Half { pair: *pair, iss, agreed, offer, began: now, due: now + SECOND, tries: 0 };
+            Half { place: *place, iss, agreed, offer, began: now, due: now + SECOND, tries: 0 };
         if self.halves.len() < self.limit && self.halves.push(half).is_ok() {
             return half.answer(secret, now);
         }
@@ -146,9 +156,9 @@ impl SynCache {
     }
 
     /// A segment without SYN for a listening socket.
-    pub fn finish(&mut self, secret: &Secret, pair: &Pair, seg: &Segment, now: u64) -> Outcome {
-        let Some(at) = self.position(pair) else {
-            return self.stranger(secret, pair, seg, now);
+    pub fn finish(&mut self, secret: &Secret, place: &Place, seg: &Segment, now: u64) -> Outcome {
+        let Some(at) = self.position(place) else {
+            return self.stranger(secret, &place.pair, seg, now);
         };
         let Some(half) = self.halves.get(at).copied() else { return Outcome::Nothing };
         let next = half.agreed.irs + 1;
@@ -189,7 +199,7 @@ impl SynCache {
 
     /// The next answer that is due again; call it until there is none. Halves that got no answer
     /// long enough are forgotten.
-    pub fn expire(&mut self, secret: &Secret, now: u64) -> Option<(Pair, Segment)> {
+    pub fn expire(&mut self, secret: &Secret, now: u64) -> Option<(Place, Segment)> {
         loop {
             let at = self.halves.iter().position(|h| h.due <= now)?;
             let half = self.halves.get_mut(at)?;
@@ -199,25 +209,25 @@ impl SynCache {
             }
             half.tries += 1;
             half.due = now + (SECOND << half.tries);
-            return Some((half.pair, half.answer(secret, now)));
+            return Some((half.place, half.answer(secret, now)));
         }
     }
 
     /// Forgets the halves of connections to a place where nobody listens any more.
-    pub fn retain(&mut self, mut keep: impl FnMut(&Pair) -> bool) {
-        self.halves.retain(|h| keep(&h.pair));
+    pub fn retain(&mut self, mut keep: impl FnMut(&Place) -> bool) {
+        self.halves.retain(|h| keep(&h.place));
     }
 
     /// All halves: whose, and since when.
     pub fn iter(&self) -> impl Iterator<Item = (&Pair, u64)> {
-        self.halves.iter().map(|h| (&h.pair, h.began))
+        self.halves.iter().map(|h| (&h.place.pair, h.began))
     }
 }
 
 impl Half {
     /// SYN and ACK.
     fn answer(&self, secret: &Secret, now: u64) -> Segment {
-        let clock = ((now / MS) as u32).wrapping_add(secret.clock_offset(&self.pair));
+        let clock = ((now / MS) as u32).wrapping_add(secret.clock_offset(&self.place.pair));
         let ecn = if self.agreed.ecn { Control::ECE } else { Control::empty() };
         Segment {
             seq: self.iss,
@@ -268,11 +278,12 @@ mod tests {
     const SECRET: Secret = Secret([1, 2]);
     const OFFER: Offer = Offer { mss: 1460, window: 65535, ecn: true };
 
-    fn pair(port: u16) -> Pair {
-        Pair {
+    fn place(port: u16) -> Place {
+        let pair = Pair {
             local: SocketAddrV4::new([10, 0, 0, 1].into(), 80),
             peer: SocketAddrV4::new([10, 0, 0, 2].into(), port),
-        }
+        };
+        Place { pair, device: 0 }
     }
 
     fn syn(seq: u32) -> Segment {
@@ -299,13 +310,13 @@ mod tests {
     #[test]
     fn rfc9293_3_10_7_2_a_syn_is_answered_and_its_acknowledgment_makes_a_connection() {
         let mut c = cache(9);
-        let answer = c.syn(&SECRET, &pair(5), &syn(100), OFFER, None, 0);
+        let answer = c.syn(&SECRET, &place(5), &syn(100), OFFER, None, 0);
         assert_eq!((answer.ack, answer.control), (Seq(101), Control::SYN | Control::ACK));
         assert_eq!((answer.options.mss, answer.options.scale), (Some(1460), Some(OUR_SCALE)));
         assert_eq!(answer.options.timestamps.unwrap().1, 77, "RFC 7323 §3.2");
-        assert_eq!(c.syn(&SECRET, &pair(5), &syn(100), OFFER, None, 0), answer, "sent again");
+        assert_eq!(c.syn(&SECRET, &place(5), &syn(100), OFFER, None, 0), answer, "sent again");
         assert_eq!(c.len(), 1);
-        let Outcome::Done(done) = c.finish(&SECRET, &pair(5), &ack(&answer), 0) else { panic!() };
+        let Outcome::Done(done) = c.finish(&SECRET, &place(5), &ack(&answer), 0) else { panic!() };
         assert_eq!(done.iss, answer.seq);
         assert_eq!(done.agreed, Agreed::of(&syn(100)));
         assert!(c.is_empty());
@@ -314,30 +325,44 @@ mod tests {
     #[test]
     fn rfc9293_3_10_7_4_what_does_not_fit_is_reset_or_answered_again() {
         let mut c = cache(9);
-        let answer = c.syn(&SECRET, &pair(5), &syn(100), OFFER, None, 0);
+        let answer = c.syn(&SECRET, &place(5), &syn(100), OFFER, None, 0);
         let bad = Segment { ack: answer.seq + 7, ..ack(&answer) };
-        let Outcome::Reply(reset) = c.finish(&SECRET, &pair(5), &bad, 0) else { panic!() };
+        let Outcome::Reply(reset) = c.finish(&SECRET, &place(5), &bad, 0) else { panic!() };
         assert_eq!((reset.seq, reset.control), (bad.ack, Control::RST));
         let old = Segment { seq: Seq(50), ..ack(&answer) };
-        assert_eq!(c.finish(&SECRET, &pair(5), &old, 0), Outcome::Reply(answer));
+        assert_eq!(c.finish(&SECRET, &place(5), &old, 0), Outcome::Reply(answer));
         let mut rst = Segment { control: Control::RST, seq: Seq(105), ..Segment::default() };
-        assert_eq!(c.finish(&SECRET, &pair(5), &rst, 0), Outcome::Nothing);
+        assert_eq!(c.finish(&SECRET, &place(5), &rst, 0), Outcome::Nothing);
         assert_eq!(c.len(), 1, "RFC 5961 §3.2: the number is not exactly right");
         rst.seq = Seq(101);
-        c.finish(&SECRET, &pair(5), &rst, 0);
+        c.finish(&SECRET, &place(5), &rst, 0);
         assert!(c.is_empty());
-        let Outcome::Reply(reset) = c.finish(&SECRET, &pair(5), &ack(&answer), 0) else { panic!() };
+        let Outcome::Reply(reset) = c.finish(&SECRET, &place(5), &ack(&answer), 0) else {
+            panic!()
+        };
         assert_eq!(reset.control, Control::RST, "§3.10.7.2: an acknowledgment in LISTEN");
+    }
+
+    #[test]
+    fn halves_that_came_by_two_interfaces_are_two() {
+        let mut c = cache(9);
+        let [one, two] = [1, 2].map(|device| Place { device, ..place(5) });
+        let answer = c.syn(&SECRET, &one, &syn(100), OFFER, None, 0);
+        c.syn(&SECRET, &two, &syn(200), OFFER, None, 0);
+        assert_eq!(c.len(), 2);
+        assert!(matches!(c.finish(&SECRET, &place(5), &ack(&answer), 0), Outcome::Reply(_)));
+        assert!(matches!(c.finish(&SECRET, &one, &ack(&answer), 0), Outcome::Done(_)));
+        assert_eq!(c.expire(&SECRET, SECOND).map(|(place, _)| place), Some(two));
     }
 
     #[test]
     fn rfc9293_3_8_1_answers_are_sent_again_and_given_up() {
         let mut c = cache(9);
-        let answer = c.syn(&SECRET, &pair(5), &syn(100), OFFER, None, 0);
+        let answer = c.syn(&SECRET, &place(5), &syn(100), OFFER, None, 0);
         let mut times = Vec::new();
         while let Some(due) = c.deadline() {
             while let Some((to, seg)) = c.expire(&SECRET, due) {
-                assert_eq!((to, seg.seq), (pair(5), answer.seq));
+                assert_eq!((to, seg.seq), (place(5), answer.seq));
                 times.push(due / SECOND);
             }
         }
@@ -348,24 +373,24 @@ mod tests {
     #[test]
     fn rfc4987_3_6_beyond_the_limit_a_cookie() {
         let mut c = cache(1);
-        c.syn(&SECRET, &pair(5), &syn(100), OFFER, None, 0);
+        c.syn(&SECRET, &place(5), &syn(100), OFFER, None, 0);
         let now = 1000 * SECOND;
-        let answer = c.syn(&SECRET, &pair(6), &syn(100), OFFER, None, now);
+        let answer = c.syn(&SECRET, &place(6), &syn(100), OFFER, None, now);
         assert_eq!((c.len(), c.cookies()), (1, 1));
         assert_eq!(answer.options, Options { mss: Some(1460), ..Options::default() });
         let reply = ack(&answer);
         for later in [0, 60 * SECOND] {
-            let done = c.finish(&SECRET, &pair(6), &reply, now + later);
+            let done = c.finish(&SECRET, &place(6), &reply, now + later);
             let Outcome::Done(done) = done else { panic!("{done:?}") };
             assert_eq!((done.iss, done.agreed.irs), (answer.seq, Seq(100)));
             assert_eq!((done.agreed.mss, done.agreed.sack), (1360, false));
         }
-        let refused = |c: &mut SynCache, pair: &Pair, seg: &Segment, now| {
-            !matches!(c.finish(&SECRET, pair, seg, now), Outcome::Done(_))
+        let refused = |c: &mut SynCache, place: &Place, seg: &Segment, now| {
+            !matches!(c.finish(&SECRET, place, seg, now), Outcome::Done(_))
         };
-        assert!(refused(&mut c, &pair(7), &reply, now), "another pair");
+        assert!(refused(&mut c, &place(7), &reply, now), "another pair");
         let other = Segment { seq: reply.seq + 1, ..reply };
-        assert!(refused(&mut c, &pair(6), &other, now), "another first number");
-        assert!(refused(&mut c, &pair(6), &reply, now + 200 * SECOND), "too late");
+        assert!(refused(&mut c, &place(6), &other, now), "another first number");
+        assert!(refused(&mut c, &place(6), &reply, now + 200 * SECOND), "too late");
     }
 }

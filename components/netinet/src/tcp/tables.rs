@@ -5,20 +5,21 @@
 //! * Halves of connections: see `syncache`.
 //!
 //! Locking: `Rank::Pcbs`, and `Rank::Connection` inside it. Memory: charged.
-//! Sources: RFC 6056 §3.3.1; NetBSD in_pcb.c; Linux tcp(7) (SO_REUSEADDR).
+//! Sources: RFC 6056 §3.3.1; NetBSD in_pcb.c; Linux tcp(7) (SO_REUSEADDR), socket(7)
+//! (SO_BINDTODEVICE).
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 use base::lock::{IntrGuard, IntrMutex, Rank};
 use base::{Charge, Cx, KArc};
 use hashbrown::HashTable;
-use net::socket::SockError;
+use net::socket::{SockError, Socket};
 
 use super::isn::{Pair, Secret};
 use super::pcb::TcpPcb;
 use super::syncache::{LIMIT, SynCache};
 use crate::component::UDP;
-use crate::udp::table::{Key, Share, Table};
+use crate::udp::table::{Key, Share, Table, are_apart, hears};
 
 /// The tables, behind their lock.
 pub(crate) struct Tables(IntrMutex<Inner>);
@@ -89,8 +90,8 @@ impl Tables {
             inner.ports.set_seed(|| base::random::u64(cx));
         }
         let port = match local.port() {
-            0 => inner.ports.choose_port(*local.ip(), range, random),
-            port if !shares && inner.has_connection_at(*local.ip(), port) => None,
+            0 => inner.ports.choose_port(*local.ip(), share.device, range, random),
+            _ if !shares && inner.has_connection_at(local, share.device) => None,
             port => Some(port),
         };
         Ok(inner.ports.bind(key, *local.ip(), port.ok_or(SockError::AddrInUse)?, share)?)
@@ -104,21 +105,23 @@ impl Tables {
         key: Key,
         (local, source): (Ipv4Addr, Ipv4Addr),
         peer: SocketAddrV4,
+        device: u32,
     ) -> Result<(), SockError> {
         let (random, range) = (base::random::u32(cx), cx.get(&UDP).ephemeral.range());
         let (min, max) = (u32::from(*range.start()), u32::from(*range.end()));
         let count = max.saturating_sub(min) + 1;
+        let share = Share { device, ..Share::default() };
         let mut inner = self.lock(cx);
         let is_free = |port: &u16| {
             let pair = Pair { local: SocketAddrV4::new(source, *port), peer };
-            inner.ports.is_free(local, *port, false) && inner.connection(&pair).is_none()
+            inner.ports.is_free(local, *port, share) && inner.conflict(&pair, device).is_none()
         };
         // RFC 6056 §3.3.1, algorithm 1.
         let port = (0..count)
             .filter_map(|i| u16::try_from(min + (random % count + i) % count).ok())
             .find(is_free);
         let port = port.ok_or(SockError::AddrNotAvailable)?;
-        Ok(inner.ports.bind(key, local, port, false)?)
+        Ok(inner.ports.bind(key, local, port, share)?)
     }
 
     /// A connection, any.
@@ -138,9 +141,19 @@ impl Inner {
         self.secret.map_or(0, |s| s.of_pair(pair, 0))
     }
 
-    /// The connection between these two.
-    pub(crate) fn connection(&self, pair: &Pair) -> Option<&KArc<TcpPcb>> {
-        self.connections.find(self.hash(pair), |(p, _)| p == pair).map(|(_, pcb)| pcb)
+    fn find(&self, pair: &Pair, is_it: impl Fn(&Socket) -> bool) -> Option<&KArc<TcpPcb>> {
+        let found = self.connections.find(self.hash(pair), |(p, pcb)| p == pair && is_it(&pcb.so));
+        found.map(|(_, pcb)| pcb)
+    }
+
+    /// The connection between these two that hears what arrives on the interface with that index.
+    pub(crate) fn connection(&self, pair: &Pair, ifindex: u32) -> Option<&KArc<TcpPcb>> {
+        self.find(pair, |so| hears(so.device(), ifindex))
+    }
+
+    /// One with which another one would be mixed up that is bound to `device`, or to none.
+    fn conflict(&self, pair: &Pair, device: u32) -> Option<&KArc<TcpPcb>> {
+        self.find(pair, |so| !are_apart(so.device(), device))
     }
 
     /// Adds a connection.
@@ -151,7 +164,7 @@ impl Inner {
         pcb: KArc<TcpPcb>,
     ) -> Result<(), SockError> {
         let secret = self.secret(cx);
-        if self.connection(&pair).is_some() {
+        if self.conflict(&pair, pcb.so.device()).is_some() {
             return Err(SockError::AddrInUse);
         }
         // It doubles when seven of eight places are taken; each has a byte beside it.
@@ -186,14 +199,17 @@ impl Inner {
     }
 
     /// Whether a connection is at a port: then it is not free for everybody.
-    fn has_connection_at(&self, local: Ipv4Addr, port: u16) -> bool {
-        let overlaps = |a: Ipv4Addr| local.is_unspecified() || a == local;
-        self.connections().any(|(p, _)| p.local.port() == port && overlaps(*p.local.ip()))
+    fn has_connection_at(&self, at: SocketAddrV4, device: u32) -> bool {
+        let overlaps = |a: Ipv4Addr| at.ip().is_unspecified() || a == *at.ip();
+        self.connections().any(|(p, pcb)| {
+            let is_there = p.local.port() == at.port() && overlaps(*p.local.ip());
+            is_there && !are_apart(pcb.so.device(), device)
+        })
     }
 
-    /// Who listens there.
-    pub(crate) fn listener(&self, pair: &Pair) -> Option<&KArc<TcpPcb>> {
-        listener(&self.ports, pair)
+    /// Who listens there, to what arrives on the interface with that index.
+    pub(crate) fn listener(&self, pair: &Pair, ifindex: u32) -> Option<&KArc<TcpPcb>> {
+        listener(&self.ports, pair, ifindex)
     }
 }
 
@@ -201,7 +217,8 @@ impl Inner {
 pub(crate) fn listener<'a>(
     ports: &'a Table<KArc<TcpPcb>>,
     pair: &Pair,
+    ifindex: u32,
 ) -> Option<&'a KArc<TcpPcb>> {
     let (local, peer) = (pair.local, pair.peer);
-    ports.find(*local.ip(), local.port(), peer, |pcb| pcb.listens())
+    ports.find(*local.ip(), local.port(), peer, ifindex, |pcb| pcb.listens())
 }

@@ -14,7 +14,8 @@ use super::Payload;
 use super::header::{Control, MAX_OPTIONS, Segment, TcpHeader};
 use super::isn::Pair;
 use crate::component::TCP;
-use crate::ip::output::{self, Group, Send, SendError};
+use crate::ip::output::{self, Send, SendError};
+use crate::ip::way::Out;
 use crate::wire::ipv4::protocol;
 
 /// Bytes of both headers without options.
@@ -46,8 +47,8 @@ impl Payload for Packet {
     }
 }
 
-/// How the packets of a connection go.
-pub(crate) fn how(pair: &Pair) -> Send {
+/// How the packets of a connection go, by `device` if it is not 0.
+fn how(pair: &Pair, device: u32) -> Send {
     Send {
         src: Some(*pair.local.ip()),
         dst: *pair.peer.ip(),
@@ -56,7 +57,7 @@ pub(crate) fn how(pair: &Pair) -> Send {
         tos: 0,
         dont_fragment: true,
         broadcast_ok: false,
-        group: Group::default(),
+        out: Out::by(device),
     }
 }
 
@@ -77,9 +78,9 @@ pub(crate) fn send(
     output::send(cx, packet, how)
 }
 
-/// Sends a segment that has no data.
-pub(crate) fn reply(cx: &Cx<'_>, pair: &Pair, seg: &Segment) {
-    if send(cx, pair, seg, None, &how(pair)).is_err() {
+/// Sends a segment that has no data, by `device` if it is not 0.
+pub(crate) fn reply(cx: &Cx<'_>, pair: &Pair, device: u32, seg: &Segment) {
+    if send(cx, pair, seg, None, &how(pair, device)).is_err() {
         cx.get(&TCP).counters.send_errors.inc(cx);
     }
 }

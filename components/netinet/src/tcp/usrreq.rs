@@ -10,7 +10,7 @@ use base::vm::kmem;
 use base::wait::Events;
 use base::{Cx, KArc, KDeque, Lwp};
 use net::Packet;
-use net::route::{RouteKind, kind_of};
+use net::route::RouteKind;
 use net::socket::{
     Accepted, Connecting, MsgFlags, Shutdown, SockError, SockFlags, Socket, UsrReqs,
 };
@@ -18,13 +18,14 @@ use net::socket::{
 use super::isn::Pair;
 use super::pcb::{Listen, TcpPcb};
 use super::state::State;
+use super::syncache::Place;
 use super::tables::{Inner, listener};
 use super::{Start, Tcb, kernel, listen, transmit};
 use crate::component::TCP;
-use crate::ip::output::source_for;
+use crate::ip::way::{self, Out};
 use crate::udp::pcbs::{destination, inet, may_have, share, v4};
 use crate::udp::ports::RESERVED;
-use crate::udp::table::{Endpoint, Key};
+use crate::udp::table::{Endpoint, Key, Table, are_apart};
 
 /// Makes a new socket's side.
 pub(crate) fn attach(cx: &Cx<'_>, so: &KArc<Socket>) -> Result<KArc<dyn UsrReqs>, SockError> {
@@ -67,15 +68,16 @@ impl TcpPcb {
 
     /// Begins a connection (RFC 9293 §3.10.1).
     fn open(&self, cx: &Cx<'_>, to: SocketAddrV4) -> Result<(), SockError> {
-        let route = source_for(cx, *to.ip()).ok_or(SockError::NetUnreachable)?;
-        if kind_of(cx, *to.ip()) == Some(RouteKind::Broadcast) {
+        let device = self.so.device();
+        let route = way::route(cx, *to.ip(), None, Out::by(device))?;
+        if route.kind == RouteKind::Broadcast {
             return Err(SockError::NetUnreachable);
         }
         let (key, tables) = (self.key(cx)?, &cx.get(&TCP).tables);
         let mut at = self.endpoint(cx).ok_or(SockError::Invalid)?;
-        let local = if at.local.is_unspecified() { route } else { at.local };
+        let local = if at.local.is_unspecified() { route.source } else { at.local };
         if at.port == 0 {
-            tables.bind_towards(cx, key, (at.local, local), to)?;
+            tables.bind_towards(cx, key, (at.local, local), to, device)?;
             at = self.endpoint(cx).ok_or(SockError::Invalid)?;
         }
         let pair = Pair { local: SocketAddrV4::new(local, at.port), peer: to };
@@ -88,7 +90,7 @@ impl TcpPcb {
         let now = cx.now().nanos();
         let start = Start {
             iss: secret.iss(&pair, now),
-            mss: kernel::mss_to(cx, *to.ip()),
+            mss: kernel::mss_to(cx, *to.ip(), device),
             room: u32::try_from(self.so.state(cx).rcv.limit()).unwrap_or(u32::MAX),
             clock_offset: secret.clock_offset(&pair),
             gso_max: transmit::GSO_MAX,
@@ -118,14 +120,18 @@ impl TcpPcb {
         let at = self.endpoint(cx);
         let listen = self.inner.lock(cx).listen.take();
         if let Some(at) = at {
-            let is_here = |pair: &Pair| {
+            let is_here = |Place { pair, .. }: &Place| {
                 let addr = at.local.is_unspecified() || at.local == *pair.local.ip();
                 addr && at.port == pair.local.port()
+            };
+            let has_another = |ports: &Table<KArc<TcpPcb>>, place: &Place| {
+                let other = listener(ports, &place.pair, place.device);
+                other.is_some_and(|other| other.so.device() == place.device)
             };
             let mut tables = cx.get(&TCP).tables.lock(cx);
             let Inner { ports, halves, .. } = &mut *tables;
             // Another one that shares the port takes over what has begun.
-            halves.retain(|pair| !is_here(pair) || listener(ports, pair).is_some());
+            halves.retain(|place| !is_here(place) || has_another(ports, place));
         }
         let Some(mut listen) = listen else { return };
         // What nobody will accept is broken off.
@@ -165,9 +171,10 @@ impl UsrReqs for TcpPcb {
         // Those who share an address with SO_REUSEADDR do not share what comes there.
         let overlaps =
             |a: Ipv4Addr| a == at.local || a.is_unspecified() || at.local.is_unspecified();
-        let user = self.so.state(l).shares_port;
+        let (user, device) = (self.so.state(l).shares_port, self.so.device());
         let taken = l.get(&TCP).tables.lock(l).ports.iter().any(|(other, pcb)| {
-            let conflicts = pcb.listens() && other.port == at.port && overlaps(other.local);
+            let is_there = other.port == at.port && overlaps(other.local);
+            let conflicts = pcb.listens() && is_there && !are_apart(pcb.so.device(), device);
             // Those who share it with SO_REUSEPORT do.
             conflicts && (user.is_none() || pcb.so.state(l).shares_port != user)
         });
@@ -277,6 +284,11 @@ impl UsrReqs for TcpPcb {
     }
 
     fn options_changed(&self, cx: &Cx<'_>) {
+        if let Ok(key) = self.key(cx) {
+            let mut tables = cx.get(&TCP).tables.lock(cx);
+            // Looked at under the lock, so that the last one of two changes is what stays.
+            tables.ports.set_device(key, self.so.device());
+        }
         let keepalive = self.so.flags(cx).contains(SockFlags::KEEPALIVE);
         self.change(cx, |settings| settings.keepalive = keepalive);
     }

@@ -52,7 +52,7 @@ pub(crate) fn input(cx: &Cx<'_>, ip: &Facts, mut packet: Packet, ip_len: usize) 
         packet.truncate(usize::from(header.len()) - HEADER_LEN);
         return to_all(cx, &inner, ip, from, header.dst_port(), &packet);
     }
-    let Some(so) = inner.table.lookup(ip.dst, header.dst_port(), from) else {
+    let Some(so) = inner.table.lookup(ip.dst, header.dst_port(), from, ip.ifindex) else {
         drop(inner);
         counters.no_port.inc(cx);
         return report(cx, packet, Report::Unreachable(code::PORT));
@@ -82,7 +82,8 @@ fn to_all(cx: &Cx<'_>, inner: &Inner, ip: &Facts, from: SocketAddrV4, port: u16,
     let index = packet.rcvif();
     let is_for_members = ip.dst.is_multicast() && ip.dst != ALL_HOSTS;
     let hears = |so: &Socket| !is_for_members || cx.get(&IGMP).has(cx, so, index, ip.dst);
-    for so in inner.table.matches(ip.dst, port, from).filter(|so| hears(so)) {
+    let matches = inner.table.matches(ip.dst, port, from, ip.ifindex);
+    for so in matches.filter(|so| hears(so)) {
         nobody = false;
         let Ok(copy) = packet.duplicate(cx) else {
             counters.no_memory.inc(cx);
@@ -106,7 +107,7 @@ pub(crate) fn error(cx: &Cx<'_>, kind: ErrorKind, quoted: &QuotedFacts<'_>) {
     let (from, to) = (u16::from_be_bytes([*s0, *s1]), u16::from_be_bytes([*d0, *d1]));
     let peer = SocketAddrV4::new(quoted.dst, to);
     let inner = cx.get(&UDP).pcbs.lock(cx);
-    if let Some(so) = inner.table.connected(quoted.src, from, peer) {
+    if let Some(so) = inner.table.connected(quoted.src, from, peer, quoted.ifindex) {
         so.set_error(cx, kind.into());
     }
 }

@@ -8,12 +8,12 @@ use core::net::Ipv4Addr;
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use base::Cx;
-use net::route::lookup4;
 use net::socket::options::put_int;
 use net::socket::{SockError, SockFlags, Socket};
 
 use super::multicast::{Multicast, word};
 use crate::ip::output::Send;
+use crate::ip::way::{self, Out};
 
 /// The level.
 pub(crate) const IPPROTO_IP: i32 = 0;
@@ -112,7 +112,8 @@ impl IpOptions {
             IP_RECVTTL if !is_stream(so) => so.flags(cx).contains(SockFlags::RECVTTL).into(),
             IP_RECVTOS if !is_stream(so) => so.flags(cx).contains(SockFlags::RECVTOS).into(),
             IP_MTU => {
-                let route = lookup4(cx, peer.ok_or(SockError::NotConnected)?);
+                let peer = peer.ok_or(SockError::NotConnected)?;
+                let route = way::to_host(cx, peer, so.device());
                 route.map_or(0, |r| i32::try_from(r.ifp.mtu()).unwrap_or(i32::MAX))
             }
             _ => return Err(SockError::NoOption),
@@ -129,6 +130,11 @@ impl IpOptions {
     /// Whether the socket's packets come with their IP header.
     pub(crate) fn includes_header(&self) -> bool {
         self.header_included.load(Ordering::Relaxed)
+    }
+
+    /// Which way packets of `so` leave.
+    pub(crate) fn out(&self, so: &Socket) -> Out {
+        self.multicast.out(so)
     }
 
     /// What the header of a packet shall say.
@@ -149,7 +155,7 @@ impl IpOptions {
             tos: self.tos.load(Ordering::Relaxed),
             dont_fragment: self.dont_fragment.load(Ordering::Relaxed),
             broadcast_ok: so.flags(cx).contains(SockFlags::BROADCAST),
-            group: self.multicast.group(),
+            out: self.out(so),
         }
     }
 }

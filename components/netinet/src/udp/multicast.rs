@@ -16,7 +16,7 @@ use net::socket::{SockError, Socket};
 
 use crate::arp::local;
 use crate::component::IGMP;
-use crate::ip::output::{self, Group};
+use crate::ip::way::{self, Out};
 
 const IP_MULTICAST_IF: i32 = 32;
 const IP_MULTICAST_TTL: i32 = 33;
@@ -87,7 +87,7 @@ impl Multicast {
         value: &[u8],
     ) -> Option<Result<(), SockError>> {
         Some(match name {
-            IP_MULTICAST_IF => self.set_interface(cx, value),
+            IP_MULTICAST_IF => self.set_interface(cx, so, value),
             IP_MULTICAST_TTL => word(value).and_then(|n| {
                 let ttl = if n == -1 { Ok(TTL) } else { u8::try_from(n) };
                 self.ttl.store(ttl.map_err(|_| SockError::Invalid)?, Ordering::Relaxed);
@@ -119,13 +119,17 @@ impl Multicast {
         self.ttl.load(Ordering::Relaxed)
     }
 
-    /// How packets for a group leave.
-    pub(crate) fn group(&self) -> Group {
-        let (out_if, loops) = (&self.out_if, &self.loops);
-        Group { out_if: out_if.load(Ordering::Relaxed), loops: loops.load(Ordering::Relaxed) }
+    /// Which way packets of `so` leave.
+    pub(crate) fn out(&self, so: &Socket) -> Out {
+        let (group_if, loops) = (&self.out_if, &self.loops);
+        Out {
+            device: so.device(),
+            group_if: group_if.load(Ordering::Relaxed),
+            loops: loops.load(Ordering::Relaxed),
+        }
     }
 
-    fn set_interface(&self, cx: &Cx<'_>, value: &[u8]) -> Result<(), SockError> {
+    fn set_interface(&self, cx: &Cx<'_>, so: &Socket, value: &[u8]) -> Result<(), SockError> {
         let mreq = match value.first_chunk::<4>() {
             Some(addr) if value.len() < 8 => {
                 Mreq { group: Ipv4Addr::UNSPECIFIED, addr: (*addr).into(), index: 0 }
@@ -133,7 +137,12 @@ impl Multicast {
             _ => Mreq::parse(value)?,
         };
         let ifp = mreq.interface(cx).map_err(|_| SockError::AddrNotAvailable)?;
-        self.out_if.store(ifp.map_or(0, |ifp| ifp.index()), Ordering::Relaxed);
+        let index = ifp.map_or(0, |ifp| ifp.index());
+        // Linux: a socket that is bound to an interface sends by no other.
+        if index != 0 && ![0, index].contains(&so.device()) {
+            return Err(SockError::Invalid);
+        }
+        self.out_if.store(index, Ordering::Relaxed);
         Ok(())
     }
 
@@ -144,7 +153,7 @@ impl Multicast {
         }
         let ifp = match mreq.interface(cx)? {
             Some(ifp) => ifp,
-            None => output::interface_for(cx, mreq.group).ok_or(SockError::NoInterface)?,
+            None => way::interface_for(cx, mreq.group).ok_or(SockError::NoInterface)?,
         };
         self.joined.store(true, Ordering::Relaxed);
         cx.get(&IGMP).join(cx, so, &ifp, mreq.group)?;

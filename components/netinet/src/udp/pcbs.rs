@@ -13,7 +13,7 @@ use net::socket::{SockError, SockFlags, Socket};
 
 use super::ports::{Ephemeral, RESERVED};
 use super::table::{Endpoint, Key, Share, Table, TableError};
-use crate::ip::output::source_by;
+use crate::ip::way::{self, Out};
 
 /// Endpoints and the charge for their table.
 pub(crate) struct Pcbs {
@@ -58,7 +58,8 @@ pub(crate) fn destination(addr: SocketAddr) -> Result<SocketAddrV4, SockError> {
 /// With whom a socket shares its address.
 pub(crate) fn share(cx: &Cx<'_>, so: &Socket) -> Share {
     let state = so.state(cx);
-    Share { reuse: state.flags.contains(SockFlags::REUSEADDR), user: state.shares_port }
+    let reuse = state.flags.contains(SockFlags::REUSEADDR);
+    Share { reuse, user: state.shares_port, device: so.device() }
 }
 
 /// Whether a socket may have `addr`: an address of this kernel, or one that packets for several
@@ -157,7 +158,7 @@ impl Pcbs {
         if share.user.is_some() {
             table.set_seed(|| base::random::u64(cx));
         }
-        let port = table.choose_port(local, ephemeral.range(), random);
+        let port = table.choose_port(local, share.device, ephemeral.range(), random);
         Ok(table.bind(key, local, port.ok_or(SockError::AddrInUse)?, share)?)
     }
 
@@ -177,17 +178,23 @@ impl Pcbs {
         Ok(self.endpoint(cx, key))
     }
 
-    /// Gives an endpoint a peer, and the address that it is reached from, if it is a group by the
-    /// interface with that index.
+    /// The socket was bound to an interface, or to none (SO_BINDTODEVICE).
+    pub(crate) fn device_changed(&self, cx: &Cx<'_>, key: Key, so: &Socket) {
+        let mut inner = self.inner.lock(cx);
+        // Looked at under the lock, so that the last one of two changes is what stays.
+        inner.table.set_device(key, so.device());
+    }
+
+    /// Gives an endpoint a peer, and the address that it is reached from, this way.
     pub(crate) fn connect(
         &self,
         cx: &Cx<'_>,
         key: Key,
         so: &Socket,
-        (to, out_if): (SocketAddrV4, u32),
+        (to, out): (SocketAddrV4, Out),
         ephemeral: &Ephemeral,
     ) -> Result<(), SockError> {
-        let local = source_by(cx, *to.ip(), out_if).ok_or(SockError::NetUnreachable)?;
+        let local = way::source(cx, *to.ip(), out)?;
         self.bound(cx, key, so, ephemeral)?;
         Ok(self.inner.lock(cx).table.connect(key, local, to)?)
     }

@@ -16,6 +16,7 @@ impl From<SendError> for SockError {
             SendError::TooBig { .. } => SockError::MessageSize,
             SendError::NoMemory => SockError::NoBuffers,
             SendError::Interface(IfError::Full | IfError::NoMemory) => SockError::NoBuffers,
+            SendError::Interface(IfError::NoInterface) => SockError::NoInterface,
             SendError::Interface(_) => SockError::NetDown,
             SendError::Rejected | SendError::HostDown => SockError::HostUnreachable,
             SendError::BadSource => SockError::AddrNotAvailable,

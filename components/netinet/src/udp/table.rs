@@ -5,11 +5,14 @@
 //! * [`Table::matches`]: all that a packet to everybody is for.
 //! * [`Table::choose_port`]: one that nobody has.
 //!
-//! Endpoints are found by local port; those of one port are looked at one by one.
+//! Endpoints are found by local port; those of one port are looked at one by one. One that is bound to
+//! an interface (SO_BINDTODEVICE) hears what arrives there only, and shares its port with those of
+//! others.
 //!
 //! Locking: none; the owner guards it. Memory: [`Table::cost`] says what to charge beforehand.
 //! Sources: RFC 1122 §4.1.3.5 (wildcard addresses); RFC 6056 §3.3.1; NetBSD in_pcb.c;
-//! Linux ip(7) (SO_REUSEADDR), socket(7) (SO_REUSEPORT).
+//! Linux ip(7) (SO_REUSEADDR), socket(7) (SO_REUSEPORT,
+//! SO_BINDTODEVICE), its compute_score for who hears before whom.
 
 use core::hash::{BuildHasherDefault, Hasher};
 use core::net::{Ipv4Addr, SocketAddrV4};
@@ -51,6 +54,17 @@ impl Endpoint {
     }
 }
 
+/// Whether what is bound to the interface `device` (0: to none) hears what arrives on `ifindex`.
+#[inline]
+pub(crate) fn hears(device: u32, ifindex: u32) -> bool {
+    device == 0 || device == ifindex
+}
+
+/// Whether nothing that one of them hears is for the other one.
+pub(crate) fn are_apart(device: u32, other: u32) -> bool {
+    device != 0 && other != 0 && device != other
+}
+
 /// With whom a socket shares its address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Share {
@@ -58,17 +72,22 @@ pub(crate) struct Share {
     pub(crate) reuse: bool,
     /// With those of this user, each of which gets a part of what comes (SO_REUSEPORT).
     pub(crate) user: Option<u32>,
+    /// With those that are bound to another interface than this one (SO_BINDTODEVICE); 0: it is bound
+    /// to none.
+    pub(crate) device: u32,
 }
 
 impl Share {
     fn goes_with(self, other: Share) -> bool {
-        (self.reuse && other.reuse) || (self.user.is_some() && self.user == other.user)
+        (self.reuse && other.reuse)
+            || (self.user.is_some() && self.user == other.user)
+            || are_apart(self.device, other.device)
     }
 }
 
 impl From<bool> for Share {
     fn from(reuse: bool) -> Share {
-        Share { reuse, user: None }
+        Share { reuse, ..Share::default() }
     }
 }
 
@@ -78,6 +97,14 @@ struct Entry<S> {
     borrowed: bool,
     share: Share,
     owner: S,
+}
+
+impl<S> Entry<S> {
+    fn score(&self, dst: Ipv4Addr, from: SocketAddrV4, ifindex: u32) -> Option<u8> {
+        let device = self.share.device;
+        let score = self.at.score(dst, from).filter(|_| hears(device, ifindex))?;
+        Some(2 * score + u8::from(device != 0))
+    }
 }
 
 /// Why an endpoint did not get what it asked for.
@@ -163,6 +190,13 @@ impl<S> Table<S> {
         self.entries.get(key).map_or(Endpoint::NOWHERE, |e| e.at)
     }
 
+    /// An endpoint is bound to that interface from now on, or to none. Who shares its port stays there.
+    pub(crate) fn set_device(&mut self, key: Key, device: u32) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.share.device = device;
+        }
+    }
+
     /// All endpoints.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Endpoint, &S)> {
         self.entries.iter().map(|(_, e)| (&e.at, &e.owner))
@@ -213,7 +247,9 @@ impl<S> Table<S> {
         let borrowed = entry.borrowed || entry.at.local.is_unspecified();
         let local = if borrowed { local } else { entry.at.local };
         let at = Endpoint { local, port: entry.at.port, peer: Some(peer) };
-        if self.of_port(at.port).any(|(k, e)| k != key && e.at == at) {
+        let share = entry.share;
+        let is_same = |e: &Entry<S>| e.at == at && !are_apart(share.device, e.share.device);
+        if self.of_port(at.port).any(|(k, e)| k != key && is_same(e)) {
             return Err(TableError::InUse);
         }
         if let Some(entry) = self.entries.get_mut(key) {
@@ -231,27 +267,37 @@ impl<S> Table<S> {
         entry.at.peer.take().is_some()
     }
 
-    /// A port in `range` that nobody has at `local`, tried from a random one on.
+    /// A port in `range` that nobody has at `local`, tried from a random one on. For one that is bound to
+    /// the interface `device`, if that is not 0: those of others are free.
     pub(crate) fn choose_port(
         &self,
         local: Ipv4Addr,
+        device: u32,
         range: RangeInclusive<u16>,
         random: u32,
     ) -> Option<u16> {
+        let share = Share { device, ..Share::default() };
         // RFC 6056 §3.3.1, algorithm 1.
         let (min, max) = (u32::from(*range.start()), u32::from(*range.end()));
         let count = max.checked_sub(min)? + 1;
         (0..count)
             .map(|i| min + (random % count + i) % count)
             .filter_map(|port| u16::try_from(port).ok())
-            .find(|port| self.is_free(local, *port, false))
+            .find(|port| self.is_free(local, *port, share))
     }
 
-    /// Who gets a packet from `from` to `dst` and `port`: who is connected to the sender before
-    /// who is not, who has the address before who has them all, and of equals the latest, or, if they
-    /// share the port, one that the sender's address chooses.
-    pub(crate) fn lookup(&self, dst: Ipv4Addr, port: u16, from: SocketAddrV4) -> Option<&S> {
-        self.find(dst, port, from, |_| true)
+    /// Who gets a packet from `from` to `dst` and `port`, which arrived on the interface with that index:
+    /// who is connected to the sender before who is not, who has the address before who has them all, who
+    /// is bound to the interface before who is not, and of equals the latest, or, if they share the port,
+    /// one that the sender's address chooses.
+    pub(crate) fn lookup(
+        &self,
+        dst: Ipv4Addr,
+        port: u16,
+        from: SocketAddrV4,
+        ifindex: u32,
+    ) -> Option<&S> {
+        self.find(dst, port, from, ifindex, |_| true)
     }
 
     /// The same among those that `wanted` says.
@@ -260,11 +306,12 @@ impl<S> Table<S> {
         dst: Ipv4Addr,
         port: u16,
         from: SocketAddrV4,
+        ifindex: u32,
         wanted: impl Fn(&S) -> bool,
     ) -> Option<&S> {
         let scored = || {
             let all = self.of_port(port).filter(|(_, e)| wanted(&e.owner));
-            all.filter_map(|(_, e)| Some((e.at.score(dst, from)?, e)))
+            all.filter_map(|(_, e)| Some((e.score(dst, from, ifindex)?, e)))
         };
         let (best, first) = scored().max_by_key(|(score, _)| *score)?;
         if first.share.user.is_none() {
@@ -302,16 +349,24 @@ impl<S> Table<S> {
         dst: Ipv4Addr,
         port: u16,
         from: SocketAddrV4,
+        ifindex: u32,
     ) -> impl Iterator<Item = &S> {
         self.of_port(port)
-            .filter(move |(_, e)| e.at.score(dst, from).is_some())
+            .filter(move |(_, e)| e.score(dst, from, ifindex).is_some())
             .map(|(_, e)| &e.owner)
     }
 
-    /// Who is connected from `local` and `port` to `peer`.
-    pub(crate) fn connected(&self, local: Ipv4Addr, port: u16, peer: SocketAddrV4) -> Option<&S> {
+    /// Who is connected from `local` and `port` to `peer`, and hears what arrives on that interface.
+    pub(crate) fn connected(
+        &self,
+        local: Ipv4Addr,
+        port: u16,
+        peer: SocketAddrV4,
+        ifindex: u32,
+    ) -> Option<&S> {
         let at = Endpoint { local, port, peer: Some(peer) };
-        self.of_port(port).find(|(_, e)| e.at == at).map(|(_, e)| &e.owner)
+        let is_it = |e: &Entry<S>| e.at == at && hears(e.share.device, ifindex);
+        self.of_port(port).find(|(_, e)| is_it(e)).map(|(_, e)| &e.owner)
     }
 }
 

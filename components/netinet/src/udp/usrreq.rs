@@ -16,7 +16,8 @@ use super::ip_options::IpOptions;
 use super::pcbs::{destination, inet, v4};
 use super::table::{Endpoint, Key};
 use crate::component::UDP;
-use crate::ip::output::{self, source_by};
+use crate::ip::output;
+use crate::ip::way::{self, Out};
 use crate::wire::ipv4::protocol;
 use crate::wire::udp::{HEADER_LEN, UdpHeader};
 
@@ -82,8 +83,8 @@ impl UsrReqs for UdpPcb {
         if to.port() == 0 {
             return Err(SockError::AddrNotAvailable);
         }
-        let out_if = self.options.multicast.group().out_if;
-        udp.pcbs.connect(l, self.key, &self.so, (to, out_if), &udp.ephemeral)?;
+        let out = self.options.out(&self.so);
+        udp.pcbs.connect(l, self.key, &self.so, (to, out), &udp.ephemeral)?;
         // An error about another peer's datagrams is none of the new one.
         self.so.take_error(l);
         Ok(Connecting::Done)
@@ -111,7 +112,7 @@ impl UsrReqs for UdpPcb {
             return Err(SockError::MessageSize);
         }
         let (at, to) = self.ends(l, to)?;
-        let src = source(l, at.local, *to.ip(), self.options.multicast.group().out_if)?;
+        let src = source(l, at.local, *to.ip(), self.options.out(&self.so))?;
         let header =
             UdpHeader::new(at.port, to.port(), data.len()).ok_or(SockError::MessageSize)?;
         if udp.sends_checksum() {
@@ -122,6 +123,10 @@ impl UsrReqs for UdpPcb {
         output::send(l, data, &how)?;
         udp.counters.sent.inc(l);
         Ok(())
+    }
+
+    fn options_changed(&self, cx: &Cx<'_>) {
+        cx.get(&UDP).pcbs.device_changed(cx, self.key, &self.so);
     }
 
     fn set_option(
@@ -161,9 +166,9 @@ impl UsrReqs for UdpPcb {
 }
 
 /// The address to send from: the socket's own, if it is one host's, or what the way suggests.
-fn source(cx: &Cx<'_>, local: Ipv4Addr, dst: Ipv4Addr, out_if: u32) -> Result<Ipv4Addr, SockError> {
+fn source(cx: &Cx<'_>, local: Ipv4Addr, dst: Ipv4Addr, out: Out) -> Result<Ipv4Addr, SockError> {
     if local.is_unspecified() || local.is_broadcast() || local.is_multicast() {
-        return source_by(cx, dst, out_if).ok_or(SockError::NetUnreachable);
+        return Ok(way::source(cx, dst, out)?);
     }
     Ok(local)
 }

@@ -2,7 +2,8 @@
 //!
 //! * [`trie`] is the table itself, without locks or kernel; `table`: a kernel's, with what it was
 //!   asked lately.
-//! * [`Route`]: what it says; [`lookup4`], [`with_route`]: asked for every packet.
+//! * [`Route`]: what it says; [`lookup4`], [`with_route`]: asked for every packet; [`lookup4_by`]: by
+//!   one interface.
 //! * [`config`]: what route(8) does.
 //!
 //! An interface's address makes three kinds of route: to the network (connected), to the address
@@ -84,6 +85,15 @@ pub fn kind_of(cx: &Cx<'_>, dst: Ipv4Addr) -> Option<RouteKind> {
 #[inline]
 pub fn with_route<R>(cx: &Cx<'_>, dst: Ipv4Addr, look: impl FnOnce(&Route) -> R) -> Option<R> {
     cx.get(&NET).routes.inet.lock(cx).find(dst).map(look)
+}
+
+/// The route to `dst` for a packet that may leave by the interface with that index only. What is
+/// refused is refused whichever way it would leave.
+pub fn lookup4_by(cx: &Cx<'_>, dst: Ipv4Addr, index: u32) -> Option<Route> {
+    let refuses = |kind| matches!(kind, RouteKind::Reject | RouteKind::Blackhole);
+    let counts = |r: &Route| r.ifp.index() == index || refuses(r.kind);
+    let table = cx.get(&NET).routes.inet.lock(cx);
+    table.trie().lookup_where(dst.to_bits(), counts).map(|(_, _, r)| r.clone())
 }
 
 /// Forgets the routes through an interface that goes.

@@ -144,16 +144,27 @@ impl<K: Key, V> Trie<K, V> {
         Some((node.key, node.len, node.value.as_ref()?))
     }
 
+    /// The same among those whose value `counts`.
+    pub fn lookup_where(&self, addr: K, counts: impl Fn(&V) -> bool) -> Option<(K, u8, &V)> {
+        let node = self.nodes.get(self.place_where(addr, counts)? as usize)?;
+        Some((node.key, node.len, node.value.as_ref()?))
+    }
+
     /// Where that entry is: [`Trie::at`] finds it there until something changes.
     #[inline]
     pub fn place_of(&self, addr: K) -> Option<u32> {
+        self.place_where(addr, |_| true)
+    }
+
+    #[inline]
+    fn place_where(&self, addr: K, counts: impl Fn(&V) -> bool) -> Option<u32> {
         let mut best = NIL;
         let mut at = self.root;
         while let Some(node) = self.nodes.get(at as usize) {
             if node.key.common(addr) < node.len {
                 break;
             }
-            if node.value.is_some() {
+            if node.value.as_ref().is_some_and(&counts) {
                 best = at;
             }
             if node.len >= K::BITS {

@@ -22,7 +22,6 @@ use super::file::SocketFile;
 use super::options::SOL_SOCKET;
 use super::protosw::{Connecting, PROTOCOLS, find};
 pub use super::transfer::Received;
-use super::{MAX_LIMIT, MAX_LIMIT_OF_OTHERS};
 use super::{
     MsgFlags, Shutdown, SockError, SockFlags, SockType, Socket, UsrReqs, options, transfer,
 };
@@ -317,10 +316,8 @@ pub fn set_option(
     if level != SOL_SOCKET {
         return Ok(file.pcb.set_option(l, level, name, value)?);
     }
-    let is_root = l.proc().is_root(l);
-    let most = if is_root { MAX_LIMIT } else { MAX_LIMIT_OF_OTHERS };
-    let user = l.proc().cred(l).uid;
-    options::set(l, &file.so, name, value, user, most)?;
+    let by = options::Setter { user: l.proc().cred(l).uid, is_root: l.proc().is_root(l) };
+    options::set(l, &file.so, name, value, by)?;
     file.pcb.options_changed(l);
     Ok(())
 }

@@ -26,6 +26,7 @@ mod sockbuf;
 mod transfer;
 
 use core::net::SocketAddr;
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 
 use base::lock::{IntrGuard, IntrMutex, Rank};
@@ -111,6 +112,9 @@ pub struct Socket {
     protocol: u8,
     /// Woken when something can be read, written or accepted, or went wrong.
     queue: WaitQueue,
+    // ---- a word ----
+    /// SO_BINDTODEVICE: the index of the only interface that it has to do with; 0: all.
+    device: AtomicU32,
     // ---- locked ----
     state: IntrMutex<State>,
 }
@@ -157,7 +161,7 @@ impl Socket {
             rcvlowat: 1,
         };
         let state = IntrMutex::new(cx, Rank::Socket, state);
-        Self { proto, protocol, queue: WaitQueue::new(cx), state }
+        Self { proto, protocol, queue: WaitQueue::new(cx), device: AtomicU32::new(0), state }
     }
 
     /// The protocol's entry.
@@ -173,6 +177,23 @@ impl Socket {
     /// The queue of those that wait for the socket.
     pub fn queue(&self) -> &WaitQueue {
         &self.queue
+    }
+
+    /// SO_BINDTODEVICE: the index of the only interface that the socket hears and sends by; 0: all do.
+    /// The interface may be gone, and no other one ever has its index.
+    #[inline]
+    pub fn device(&self) -> u32 {
+        self.device.load(Ordering::Relaxed)
+    }
+
+    /// Sets it.
+    pub fn set_device(&self, index: u32) {
+        self.device.store(index, Ordering::Relaxed);
+    }
+
+    /// Sets it, if it is 0; false if it was not.
+    pub(crate) fn set_device_once(&self, index: u32) -> bool {
+        self.device.compare_exchange(0, index, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Buffers and options.

@@ -9,7 +9,8 @@ use core::time::Duration;
 
 use base::Cx;
 
-use super::{SockError, SockFlags, Socket};
+use super::{MAX_LIMIT, MAX_LIMIT_OF_OTHERS, SockError, SockFlags, Socket};
+use crate::ifnet::{NAME_MAX, config};
 
 /// The level of these options.
 pub const SOL_SOCKET: i32 = 1;
@@ -31,6 +32,7 @@ pub mod so {
     pub const RCVLOWAT: i32 = 18;
     pub const RCVTIMEO: i32 = 20;
     pub const SNDTIMEO: i32 = 21;
+    pub const BINDTODEVICE: i32 = 25;
     pub const ACCEPTCONN: i32 = 30;
     pub const PROTOCOL: i32 = 38;
     pub const DOMAIN: i32 = 39;
@@ -63,18 +65,35 @@ fn put(out: &mut [u8], value: &[u8]) -> usize {
     out.iter_mut().zip(value).map(|(to, from)| *to = *from).count()
 }
 
-/// Sets an option, for `user`. `most`: that a buffer may hold, whatever is asked for.
+/// Who sets an option.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Setter {
+    /// The user.
+    pub user: u32,
+    /// Whether it is the superuser.
+    pub is_root: bool,
+}
+
+impl Setter {
+    /// What a buffer of its may hold, whatever it asks for.
+    fn most(self) -> usize {
+        if self.is_root { MAX_LIMIT } else { MAX_LIMIT_OF_OTHERS }
+    }
+}
+
+/// Sets an option, in the name of `by`.
 pub fn set(
     cx: &Cx<'_>,
     socket: &Socket,
     name: i32,
     value: &[u8],
-    user: u32,
-    most: usize,
+    by: Setter,
 ) -> Result<(), SockError> {
     match name {
+        so::BINDTODEVICE => return bind_to_device(cx, socket, value, by),
         so::RCVBUF | so::SNDBUF => {
-            let limit = usize::try_from(int(value)?).map_err(|_| SockError::Invalid)?.min(most);
+            let asked = usize::try_from(int(value)?).map_err(|_| SockError::Invalid)?;
+            let limit = asked.min(by.most());
             let mut state = socket.state(cx);
             let (buffer, flag) = match name {
                 so::RCVBUF => (&mut state.rcv, SockFlags::RCVBUF_SET),
@@ -94,7 +113,7 @@ pub fn set(
             let bytes = usize::try_from(int(value)?).map_err(|_| SockError::Invalid)?;
             socket.state(cx).rcvlowat = bytes.max(1);
         }
-        so::REUSEPORT => socket.state(cx).shares_port = (int(value)? != 0).then_some(user),
+        so::REUSEPORT => socket.state(cx).shares_port = (int(value)? != 0).then_some(by.user),
         so::TYPE | so::ERROR | so::ACCEPTCONN | so::PROTOCOL | so::DOMAIN => {
             return Err(SockError::NoOption);
         }
@@ -111,6 +130,7 @@ pub fn set(
 pub fn get(cx: &Cx<'_>, socket: &Socket, name: i32, out: &mut [u8]) -> Result<usize, SockError> {
     let size = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
     let value = match name {
+        so::BINDTODEVICE => return device(cx, socket, out),
         so::TYPE => socket.proto().kind as i32,
         so::DOMAIN => i32::from(socket.proto().family),
         so::PROTOCOL => i32::from(socket.protocol()),
@@ -133,6 +153,42 @@ pub fn get(cx: &Cx<'_>, socket: &Socket, name: i32, out: &mut [u8]) -> Result<us
         _ => i32::from(socket.flags(cx).contains(flag(name).ok_or(SockError::NoOption)?)),
     };
     Ok(put_int(out, value))
+}
+
+/// Room for an interface's name and the zero behind it (Linux's IFNAMSIZ).
+const IFNAMSIZ: usize = NAME_MAX + 1;
+
+/// An interface by its name, or none by an empty one. Linux, since 5.7: who is not root may bind a
+/// socket that is not bound, and that is all.
+fn bind_to_device(cx: &Cx<'_>, socket: &Socket, value: &[u8], by: Setter) -> Result<(), SockError> {
+    let name = value.split(|b| *b == 0).next().unwrap_or_default();
+    let name = name.get(..NAME_MAX).unwrap_or(name);
+    let index = if name.is_empty() {
+        0
+    } else {
+        let name = core::str::from_utf8(name).map_err(|_| SockError::NoInterface)?;
+        config::find(cx, name).map_err(|_| SockError::NoInterface)?.index()
+    };
+    if by.is_root {
+        socket.set_device(index);
+        return Ok(());
+    }
+    if socket.set_device_once(index) { Ok(()) } else { Err(SockError::NotPermitted) }
+}
+
+/// The name of the interface, with its zero; nothing if there is none.
+fn device(cx: &Cx<'_>, socket: &Socket, out: &mut [u8]) -> Result<usize, SockError> {
+    let index = socket.device();
+    if index == 0 {
+        return Ok(0);
+    }
+    if out.len() < IFNAMSIZ {
+        return Err(SockError::Invalid);
+    }
+    let ifp = config::by_index(cx, index).map_err(|_| SockError::NoInterface)?;
+    let mut name = [0; IFNAMSIZ];
+    let len = put(&mut name, ifp.name().as_bytes());
+    Ok(put(out, name.get(..=len).unwrap_or_default()))
 }
 
 /// struct timeval of a 64-bit program: seconds, microseconds. All zeros: no timeout.

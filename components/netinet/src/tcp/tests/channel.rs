@@ -13,14 +13,14 @@ use super::super::isn::{Pair, Secret};
 use super::super::rto::{MS, SECOND};
 use super::super::seq::Seq;
 use super::super::state::{Event, State};
-use super::super::syncache::{Offer, Outcome, SynCache};
+use super::super::syncache::{Offer, Outcome, Place, SynCache};
 use super::super::{Settings, Start, Tcb};
 
 const SECRET: Secret = Secret([3, 4]);
 
-fn somebody() -> Pair {
+fn somebody() -> Place {
     let addr = core::net::SocketAddrV4::new([10, 0, 0, 1].into(), 1);
-    Pair { local: addr, peer: addr }
+    Place { pair: Pair { local: addr, peer: addr }, device: 0 }
 }
 
 /// A generator of numbers from a seed.
@@ -126,7 +126,7 @@ impl End {
         }
         match cache.finish(&SECRET, &somebody(), seg, now) {
             Outcome::Done(done) => {
-                let clock_offset = SECRET.clock_offset(&somebody());
+                let clock_offset = SECRET.clock_offset(&somebody().pair);
                 let start = Start { iss: done.iss, clock_offset, ..self.start };
                 self.tcb = Tcb::accepted(&Account::standalone(), &start, &done.agreed, now);
                 self.cache = None;

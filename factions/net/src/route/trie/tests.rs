@@ -196,3 +196,16 @@ fn retain_takes_out_what_is_refused() {
     assert_eq!(trie.retain(|_, _, _| false), 34);
     assert_eq!(trie.footprint(), 0);
 }
+
+#[test]
+fn of_those_that_do_not_count_a_shorter_one_is_found() {
+    let mut trie: Trie<u32, u32> = Trie::new();
+    for (key, len, value) in [(0, 0, 1), (ip(10, 0, 0, 0), 8, 2), (ip(10, 1, 0, 0), 16, 1)] {
+        trie.insert(key, len, value);
+    }
+    trie.insert(ip(10, 1, 2, 0), 24, 2);
+    let of = |value, addr| trie.lookup_where(addr, |v| *v == value).map(|(_, len, _)| len);
+    let addr = ip(10, 1, 2, 3);
+    assert_eq!((of(1, addr), of(2, addr), of(3, addr)), (Some(16), Some(24), None));
+    assert_eq!((of(1, ip(10, 2, 0, 0)), of(2, ip(11, 0, 0, 0))), (Some(0), None));
+}
