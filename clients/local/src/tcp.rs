@@ -24,6 +24,7 @@ const TCP_QUICKACK: i32 = 12;
 const TCP_KEEPIDLE: i32 = 4;
 const TCP_KEEPINTVL: i32 = 5;
 const TCP_KEEPCNT: i32 = 6;
+const TCP_DEFER_ACCEPT: i32 = 9;
 const TCP_INFO: i32 = 11;
 const TCP_CONGESTION: i32 = 13;
 const TCP_USER_TIMEOUT: i32 = 18;
@@ -80,6 +81,21 @@ impl TcpListener {
             socket.listen(BACKLOG)?;
             Ok(Self(socket))
         })
+    }
+
+    /// How long a connection may wait for its first data before it is accepted without
+    /// (TCP_DEFER_ACCEPT), rounded up to 1, 3, 7, 15, … seconds; no time: not at all. For those that
+    /// begin from now on.
+    pub fn set_defer_accept(&self, time: Duration) -> io::Result<()> {
+        let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+        let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
+        self.0.set_int(IPPROTO_TCP, TCP_DEFER_ACCEPT, seconds)
+    }
+
+    /// What was set, rounded.
+    pub fn defer_accept(&self) -> io::Result<Duration> {
+        let seconds = self.0.int(IPPROTO_TCP, TCP_DEFER_ACCEPT)?;
+        Ok(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
     }
 
     /// Waits for a connection.

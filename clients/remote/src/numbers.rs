@@ -77,6 +77,7 @@ pub(crate) const TCP_QUICKACK: i32 = 12;
 pub(crate) const TCP_KEEPIDLE: i32 = 4;
 pub(crate) const TCP_KEEPINTVL: i32 = 5;
 pub(crate) const TCP_KEEPCNT: i32 = 6;
+pub(crate) const TCP_DEFER_ACCEPT: i32 = 9;
 pub(crate) const TCP_INFO: i32 = 11;
 pub(crate) const TCP_CONGESTION: i32 = 13;
 pub(crate) const TCP_USER_TIMEOUT: i32 = 18;

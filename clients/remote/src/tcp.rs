@@ -12,8 +12,8 @@ use std::time::Duration;
 use crate::Client;
 use crate::numbers::{
     IPPROTO_TCP, MSG_PEEK, SO_KEEPALIVE, SO_LINGER, SO_RCVLOWAT, SO_SNDBUF, SOCK_STREAM,
-    SOL_SOCKET, TCP_CONGESTION, TCP_CORK, TCP_INFO, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL,
-    TCP_MAXSEG, TCP_NODELAY, TCP_QUICKACK, TCP_USER_TIMEOUT,
+    SOL_SOCKET, TCP_CONGESTION, TCP_CORK, TCP_DEFER_ACCEPT, TCP_INFO, TCP_KEEPCNT, TCP_KEEPIDLE,
+    TCP_KEEPINTVL, TCP_MAXSEG, TCP_NODELAY, TCP_QUICKACK, TCP_USER_TIMEOUT,
 };
 use crate::socket::{Socket, each, read_and_write, socket_methods};
 
@@ -71,6 +71,21 @@ impl TcpListener {
             socket.listen(BACKLOG)?;
             Ok(Self(socket))
         })
+    }
+
+    /// How long a connection may wait for its first data before it is accepted without
+    /// (TCP_DEFER_ACCEPT), rounded up to 1, 3, 7, 15, … seconds; no time: not at all. For those that
+    /// begin from now on.
+    pub fn set_defer_accept(&self, time: Duration) -> io::Result<()> {
+        let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+        let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
+        self.0.set_int(IPPROTO_TCP, TCP_DEFER_ACCEPT, seconds)
+    }
+
+    /// What was set, rounded.
+    pub fn defer_accept(&self) -> io::Result<Duration> {
+        let seconds = self.0.int(IPPROTO_TCP, TCP_DEFER_ACCEPT)?;
+        Ok(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
     }
 
     /// Waits for a connection.

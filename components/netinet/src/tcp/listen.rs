@@ -2,7 +2,8 @@
 //!
 //! Locking: `Rank::Pcbs` for the handshake, `Rank::Connection` inside it for the queue's length;
 //! nothing while an answer is sent.
-//! Sources: RFC 9293 §3.10.7.2; RFC 4987; NetBSD tcp_syncache.c; Linux listen(2) (the backlog).
+//! Sources: RFC 9293 §3.10.7.2; RFC 4987; NetBSD tcp_syncache.c; Linux listen(2) (the backlog), tcp(7)
+//! (TCP_DEFER_ACCEPT).
 
 use base::vm::kmem;
 use base::wait::Events;
@@ -55,7 +56,12 @@ pub(crate) fn input(
             return tcp.counters.listen_full.inc(cx);
         }
         let window = u16::try_from(listener.so.state(cx).rcv.limit()).unwrap_or(u16::MAX);
-        let offer = Offer { mss: listener.mss(cx, &place), window, ecn: tcp.ecn() != 0 };
+        let offer = Offer {
+            mss: listener.mss(cx, &place),
+            window,
+            ecn: tcp.ecn() != 0,
+            defer: listener.inner.lock(cx).defer,
+        };
         let before = inner.halves.cookies();
         let answer = inner.halves.syn(&secret, &place, seg, offer, floor, now);
         if inner.halves.cookies() > before {

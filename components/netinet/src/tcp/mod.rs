@@ -12,7 +12,7 @@
 //! [`rto`] and [`rack`] find what was lost, [`congestion`] says how much may be on its way, [`ecn`] hears of routers that are full, and
 //! `pathmtu` finds out what they carry;
 //! `autotune` says how large buffers should be; [`reassembly`] is what came out of order. [`syncache`] is what a listening socket does before
-//! there is a connection, [`isn`] where its numbers begin.
+//! there is a connection, [`schedule`] when it says that again, [`isn`] where its numbers begin.
 //!
 //! The shell around it: `kernel` is TCP's state, `tables` who has which port and which connection,
 //! `deliver` and `listen` take segments, `transmit` sends them, `pcb` is a socket's side, `usrreq` and
@@ -42,6 +42,7 @@ pub mod reassembly;
 mod receive;
 mod recovery;
 pub mod rto;
+pub mod schedule;
 pub mod seq;
 mod settings;
 pub mod state;

@@ -39,6 +39,8 @@ pub(crate) struct Inner {
     pub(crate) key: Option<Key>,
     pub(crate) settings: Settings,
     pub(crate) congestion: &'static str,
+    /// TCP_DEFER_ACCEPT, as `schedule` counts it.
+    pub(crate) defer: u8,
     pub(crate) pair: Option<Pair>,
     pub(crate) tcb: Option<KBox<Tcb<Packet>>>,
     timer: Option<Callout>,
@@ -72,6 +74,7 @@ impl TcpPcb {
             key: None,
             settings: Settings::default(),
             congestion: super::congestion::Algorithm::NAMES[0],
+            defer: 0,
             pair: None,
             tcb: None,
             timer: None,

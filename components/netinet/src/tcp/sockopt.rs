@@ -10,6 +10,7 @@ use super::congestion::Algorithm;
 use super::control::{DEFAULT_MSS, Info};
 use super::pcb::TcpPcb;
 use super::rto::{MS, SECOND};
+use super::schedule;
 use super::settings::Settings;
 
 /// The level.
@@ -21,6 +22,7 @@ const TCP_CORK: i32 = 3;
 const TCP_KEEPIDLE: i32 = 4;
 const TCP_KEEPINTVL: i32 = 5;
 const TCP_KEEPCNT: i32 = 6;
+const TCP_DEFER_ACCEPT: i32 = 9;
 const TCP_INFO: i32 = 11;
 const TCP_QUICKACK: i32 = 12;
 const TCP_CONGESTION: i32 = 13;
@@ -75,6 +77,8 @@ impl TcpPcb {
                 let n = within(1..=127)? as u8;
                 self.change(cx, |s| s.keep_count = n);
             }
+            // For handshakes that begin from now on.
+            TCP_DEFER_ACCEPT => self.inner.lock(cx).defer = schedule::tries(n),
             TCP_USER_TIMEOUT => {
                 let n = within(0..=i32::MAX)?;
                 self.change(cx, |s| s.user_timeout = (n != 0).then_some(u64::from(n) * MS));
@@ -101,7 +105,7 @@ impl TcpPcb {
     ) -> Result<usize, SockError> {
         let inner = self.inner.lock(cx);
         let (settings, info) = (inner.settings, inner.tcb.as_ref().map(|tcb| tcb.info()));
-        let congestion = inner.congestion;
+        let (congestion, defer) = (inner.congestion, inner.defer);
         drop(inner);
         let whole = |time: u64, unit: u64| i32::try_from(time / unit).unwrap_or(i32::MAX);
         let n = match name {
@@ -115,6 +119,7 @@ impl TcpPcb {
             TCP_KEEPIDLE => whole(settings.keep_idle, SECOND),
             TCP_KEEPINTVL => whole(settings.keep_interval, SECOND),
             TCP_KEEPCNT => settings.keep_count.into(),
+            TCP_DEFER_ACCEPT => schedule::seconds(defer),
             TCP_USER_TIMEOUT => whole(settings.user_timeout.unwrap_or(0), MS),
             TCP_CONGESTION => {
                 let mut padded = [0; NAME_MAX];

@@ -6,8 +6,15 @@
 //! Half a connection is a hundred bytes, and there is a limit. Beyond it the answer's number says
 //! all that must be known (a SYN cookie), at the price of window scale, SACK and timestamps.
 //!
+//! One that defers (TCP_DEFER_ACCEPT) does not take the peer's acknowledgment for the end of the
+//! handshake, unless data comes with it, before the time is over; then it says its part once more, and
+//! takes the next one. So the program is not called before there is something to read. DIFFERS: no
+//! more than half of the places are spent on waiting so; beyond that, as with a cookie (which says
+//! nothing of an acknowledgment that came before), the connection is there at once.
+//!
 //! Locking: none; its owner guards it. Memory: charged.
-//! Sources: RFC 9293 §3.10.7.2, §3.10.7.4; RFC 4987 §3.4, §3.6; RFC 5961 §3.2.
+//! Sources: RFC 9293 §3.10.7.2, §3.10.7.4; RFC 4987 §3.4, §3.6; RFC 5961 §3.2; Linux's
+//! tcp_check_req and syn_ack_recalc (when what is deferred is answered and given up).
 
 use alloc::sync::Arc;
 
@@ -18,6 +25,7 @@ use super::header::{Control, Segment};
 use super::isn::{Pair, Secret};
 use super::options::Options;
 use super::rto::{MS, SECOND};
+use super::schedule::wait;
 use super::seq::Seq;
 
 /// The most halves of connections in a kernel.
@@ -38,6 +46,8 @@ pub struct Offer {
     pub window: u16,
     /// Whether this side knows of congestion marks.
     pub ecn: bool,
+    /// For how many of its answers it waits for data (TCP_DEFER_ACCEPT).
+    pub defer: u8,
 }
 
 /// Where a connection begins.
@@ -59,6 +69,8 @@ struct Half {
     began: u64,
     due: u64,
     tries: u8,
+    /// The peer has acknowledged, and data is waited for.
+    waits: bool,
 }
 
 /// A handshake that has ended well.
@@ -143,8 +155,16 @@ impl SynCache {
         agreed.ecn &= offer.ecn;
         let iss = secret.iss(pair, now);
         let iss = floor.map_or(iss, |f| iss.max(f));
-        let half =
-            Half { place: *place, iss, agreed, offer, began: now, due: now + SECOND, tries: 0 };
+        let half = Half {
+            place: *place,
+            iss,
+            agreed,
+            offer,
+            began: now,
+            due: now + wait(0),
+            tries: 0,
+            waits: false,
+        };
         if self.halves.len() < self.limit && self.halves.push(half).is_ok() {
             return half.answer(secret, now);
         }
@@ -180,8 +200,21 @@ impl SynCache {
         if seg.ack != half.iss + 1 {
             return super::reset_for(seg).map_or(Outcome::Nothing, Outcome::Reply);
         }
+        if seg.end() == next && half.tries < half.offer.defer && self.may_wait(at) {
+            return Outcome::Nothing;
+        }
         self.halves.swap_remove(at);
         Outcome::Done(Done { iss: half.iss, agreed: half.agreed })
+    }
+
+    /// Whether the half at `at` waits for data from now on.
+    fn may_wait(&mut self, at: usize) -> bool {
+        let others = self.halves.iter().enumerate().filter(|(i, h)| *i != at && h.waits).count();
+        let may = others < self.limit / 2;
+        if let Some(half) = self.halves.get_mut(at) {
+            half.waits |= may;
+        }
+        may
     }
 
     /// Nothing is known of it: RFC 9293 §3.10.7.2, or a cookie.
@@ -203,13 +236,18 @@ impl SynCache {
         loop {
             let at = self.halves.iter().position(|h| h.due <= now)?;
             let half = self.halves.get_mut(at)?;
-            if half.tries >= TRIES {
+            let deferred = half.waits && half.tries < half.offer.defer;
+            if half.tries >= TRIES && !deferred {
                 self.halves.swap_remove(at);
                 continue;
             }
             half.tries += 1;
-            half.due = now + (SECOND << half.tries);
-            return Some((half.place, half.answer(secret, now)));
+            half.due = now + wait(half.tries);
+            // Who waits for data says nothing until the time is over, and then has the peer
+            // acknowledge once more.
+            if !half.waits || half.tries >= half.offer.defer {
+                return Some((half.place, half.answer(secret, now)));
+            }
         }
     }
 
@@ -271,126 +309,4 @@ fn from_cookie(secret: &Secret, pair: &Pair, seg: &Segment, now: u64) -> Option<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use core::net::SocketAddrV4;
-
-    const SECRET: Secret = Secret([1, 2]);
-    const OFFER: Offer = Offer { mss: 1460, window: 65535, ecn: true };
-
-    fn place(port: u16) -> Place {
-        let pair = Pair {
-            local: SocketAddrV4::new([10, 0, 0, 1].into(), 80),
-            peer: SocketAddrV4::new([10, 0, 0, 2].into(), port),
-        };
-        Place { pair, device: 0 }
-    }
-
-    fn syn(seq: u32) -> Segment {
-        let options = Options {
-            mss: Some(1400),
-            scale: Some(3),
-            sack_permitted: true,
-            timestamps: Some((77, 0)),
-            ..Options::default()
-        };
-        let seq = Seq(seq);
-        Segment { seq, control: Control::SYN, window: 1000, options, ..Segment::default() }
-    }
-
-    fn ack(to: &Segment) -> Segment {
-        let (seq, ack) = (to.ack, to.seq + 1);
-        Segment { seq, ack, control: Control::ACK, window: 9, ..Segment::default() }
-    }
-
-    fn cache(limit: usize) -> SynCache {
-        SynCache::new(&Account::standalone(), limit)
-    }
-
-    #[test]
-    fn rfc9293_3_10_7_2_a_syn_is_answered_and_its_acknowledgment_makes_a_connection() {
-        let mut c = cache(9);
-        let answer = c.syn(&SECRET, &place(5), &syn(100), OFFER, None, 0);
-        assert_eq!((answer.ack, answer.control), (Seq(101), Control::SYN | Control::ACK));
-        assert_eq!((answer.options.mss, answer.options.scale), (Some(1460), Some(OUR_SCALE)));
-        assert_eq!(answer.options.timestamps.unwrap().1, 77, "RFC 7323 §3.2");
-        assert_eq!(c.syn(&SECRET, &place(5), &syn(100), OFFER, None, 0), answer, "sent again");
-        assert_eq!(c.len(), 1);
-        let Outcome::Done(done) = c.finish(&SECRET, &place(5), &ack(&answer), 0) else { panic!() };
-        assert_eq!(done.iss, answer.seq);
-        assert_eq!(done.agreed, Agreed::of(&syn(100)));
-        assert!(c.is_empty());
-    }
-
-    #[test]
-    fn rfc9293_3_10_7_4_what_does_not_fit_is_reset_or_answered_again() {
-        let mut c = cache(9);
-        let answer = c.syn(&SECRET, &place(5), &syn(100), OFFER, None, 0);
-        let bad = Segment { ack: answer.seq + 7, ..ack(&answer) };
-        let Outcome::Reply(reset) = c.finish(&SECRET, &place(5), &bad, 0) else { panic!() };
-        assert_eq!((reset.seq, reset.control), (bad.ack, Control::RST));
-        let old = Segment { seq: Seq(50), ..ack(&answer) };
-        assert_eq!(c.finish(&SECRET, &place(5), &old, 0), Outcome::Reply(answer));
-        let mut rst = Segment { control: Control::RST, seq: Seq(105), ..Segment::default() };
-        assert_eq!(c.finish(&SECRET, &place(5), &rst, 0), Outcome::Nothing);
-        assert_eq!(c.len(), 1, "RFC 5961 §3.2: the number is not exactly right");
-        rst.seq = Seq(101);
-        c.finish(&SECRET, &place(5), &rst, 0);
-        assert!(c.is_empty());
-        let Outcome::Reply(reset) = c.finish(&SECRET, &place(5), &ack(&answer), 0) else {
-            panic!()
-        };
-        assert_eq!(reset.control, Control::RST, "§3.10.7.2: an acknowledgment in LISTEN");
-    }
-
-    #[test]
-    fn halves_that_came_by_two_interfaces_are_two() {
-        let mut c = cache(9);
-        let [one, two] = [1, 2].map(|device| Place { device, ..place(5) });
-        let answer = c.syn(&SECRET, &one, &syn(100), OFFER, None, 0);
-        c.syn(&SECRET, &two, &syn(200), OFFER, None, 0);
-        assert_eq!(c.len(), 2);
-        assert!(matches!(c.finish(&SECRET, &place(5), &ack(&answer), 0), Outcome::Reply(_)));
-        assert!(matches!(c.finish(&SECRET, &one, &ack(&answer), 0), Outcome::Done(_)));
-        assert_eq!(c.expire(&SECRET, SECOND).map(|(place, _)| place), Some(two));
-    }
-
-    #[test]
-    fn rfc9293_3_8_1_answers_are_sent_again_and_given_up() {
-        let mut c = cache(9);
-        let answer = c.syn(&SECRET, &place(5), &syn(100), OFFER, None, 0);
-        let mut times = Vec::new();
-        while let Some(due) = c.deadline() {
-            while let Some((to, seg)) = c.expire(&SECRET, due) {
-                assert_eq!((to, seg.seq), (place(5), answer.seq));
-                times.push(due / SECOND);
-            }
-        }
-        assert_eq!(times, [1, 3, 7, 15, 31]);
-        assert!(c.is_empty());
-    }
-
-    #[test]
-    fn rfc4987_3_6_beyond_the_limit_a_cookie() {
-        let mut c = cache(1);
-        c.syn(&SECRET, &place(5), &syn(100), OFFER, None, 0);
-        let now = 1000 * SECOND;
-        let answer = c.syn(&SECRET, &place(6), &syn(100), OFFER, None, now);
-        assert_eq!((c.len(), c.cookies()), (1, 1));
-        assert_eq!(answer.options, Options { mss: Some(1460), ..Options::default() });
-        let reply = ack(&answer);
-        for later in [0, 60 * SECOND] {
-            let done = c.finish(&SECRET, &place(6), &reply, now + later);
-            let Outcome::Done(done) = done else { panic!("{done:?}") };
-            assert_eq!((done.iss, done.agreed.irs), (answer.seq, Seq(100)));
-            assert_eq!((done.agreed.mss, done.agreed.sack), (1360, false));
-        }
-        let refused = |c: &mut SynCache, place: &Place, seg: &Segment, now| {
-            !matches!(c.finish(&SECRET, place, seg, now), Outcome::Done(_))
-        };
-        assert!(refused(&mut c, &place(7), &reply, now), "another pair");
-        let other = Segment { seq: reply.seq + 1, ..reply };
-        assert!(refused(&mut c, &place(6), &other, now), "another first number");
-        assert!(refused(&mut c, &place(6), &reply, now + 200 * SECOND), "too late");
-    }
-}
+mod tests;

@@ -120,7 +120,7 @@ impl End {
     fn handshake(&mut self, seg: &Segment, now: u64) -> Result<(), Option<Segment>> {
         let Some(cache) = &mut self.cache else { return Ok(()) };
         let window = u16::try_from(self.capacity).unwrap_or(u16::MAX);
-        let offer = Offer { mss: self.start.mss, window, ecn: true };
+        let offer = Offer { mss: self.start.mss, window, ecn: true, defer: 0 };
         if seg.has(Control::SYN) {
             return Err(Some(cache.syn(&SECRET, &somebody(), seg, offer, None, now)));
         }
