@@ -238,6 +238,51 @@ fn what_somebody_set_by_hand_stays() {
 }
 
 #[test]
+fn a_router_passes_on_what_servers_send_to_others() {
+    Lab::run(11, |lab| {
+        let mut link = Link::new(lab, HOUR);
+        let node = client(lab);
+        node.plug("shmif1", "inside", ([10, 6, 0, 1], 24)).unwrap();
+        let other = Station::new(lab, "inside", [10, 6, 0, 9]);
+        other.greet(lab, [10, 6, 0, 1]);
+        lab.settle();
+        // An acknowledgement for another client, as it has asked for one by unicast.
+        let (mac, server) = (node.mac("shmif0"), Ipv4Addr::from(SERVER));
+        let mut ack = vec![0; 240];
+        ack[..3].copy_from_slice(&[2, 1, 6]);
+        ack[16..20].copy_from_slice(&[10, 6, 0, 9]);
+        ack[28..34].copy_from_slice(&other.mac.0);
+        ack[236..].copy_from_slice(&[99, 130, 83, 99]);
+        ack.extend([53, 1, ACK, 255]);
+        let pass = |link: &mut Link<'_>, data: &[u8]| {
+            let payload = datagram(server, other.ip, data);
+            link.station.send_ip(mac, &Ip::new(server, other.ip, UDP, payload.clone()));
+            lab.settle();
+            let came = other.ips();
+            let came = came.iter().filter(|ip| ip.protocol == UDP);
+            came.map(|ip| (ip.src, ip.payload == payload)).collect::<Vec<_>>()
+        };
+        let passed = [(server, true)];
+        assert_eq!(pass(&mut link, &ack), passed, "while it has no lease itself");
+        link.soon();
+        assert_eq!(addresses(&node), lent(100));
+        for data in [&ack[..], &[0; 300], b""] {
+            assert_eq!(pass(&mut link, data), passed);
+        }
+        // One that says that it is for us, and is not sent to the address that we get, is not ours.
+        ack[28..34].copy_from_slice(&mac.0);
+        ack[16..20].copy_from_slice(&[10, 5, 0, 100]);
+        assert_eq!(pass(&mut link, &ack), passed);
+        assert_eq!(node.counter("dhcp", "bad"), 0);
+        // Nor does it take what is its own from it: the lease goes on.
+        link.asked();
+        link.pass(Duration::from_secs(1810), Duration::from_secs(1));
+        assert_eq!(link.asked(), [REQUEST]);
+        assert_eq!(row(&node)[1], "bound");
+    });
+}
+
+#[test]
 fn nonsense_of_servers_changes_nothing() {
     Lab::run(8, |lab| {
         let mut link = Link::new(lab, HOUR);

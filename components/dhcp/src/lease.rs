@@ -1,18 +1,24 @@
 //! A client of an interface: frames in, messages out, its timer.
 //!
 //! It stands on the interface, and takes the datagrams of servers for itself, so that they need no
-//! address, and no socket of ours. What a lease changes, threads do that may sleep (`apply`).
+//! address, and no socket of ours: those to everybody, to an address of the interface, and to one that
+//! the client is being given (RFC 2131 §4.1: servers may know no other). What is for others, a router
+//! passes on. What a lease changes, threads do that may sleep (`apply`).
 //!
 //! Locking: `Rank::Proto` for the list and for a client, one at a time, and not while anything is
 //! sent. Sources: RFC 2131 §4.4; RFC 5227 §2.1.1.
+
+use core::net::{IpAddr, Ipv4Addr};
 
 use base::callout::{self, Callout};
 use base::lock::{IntrMutex, Rank};
 use base::vm::kmem;
 use base::{Cx, Instant, KArc, Lwp, kprintf};
 use net::ethernet::wire::HEADER_LEN as LINK_LEN;
+use net::ifnet::IfAddr;
 use net::ifnet::upper::{self, Place, Upper};
 use net::{EtherType, Ifnet, MacAddr, Packet, ethernet};
+use netinet::arp::local::Local;
 use netinet::wire::arp::{ArpPacket, PACKET_LEN};
 use netinet::wire::ipv4::{MAX_HEADER_LEN, MIN_HEADER_LEN};
 use zerocopy::IntoBytes;
@@ -225,15 +231,30 @@ impl Held {
 pub(crate) struct Listener;
 
 impl Listener {
-    /// Shows a message to the client.
-    fn message(cx: &Cx<'_>, ifp: &Ifnet, frame: &Packet) {
-        let counters = &cx.get(&DHCP).counters;
+    /// The message in a frame, if there is one.
+    fn read(frame: &Packet) -> Option<Message> {
         let mut bytes = [0; LONGEST + 42];
-        let whole = bytes.get_mut(..frame.len()).and_then(|copy| {
-            let copied = frame.copy_to(0, copy);
-            udp::parse(copy).filter(|_| copied)
-        });
-        let Some(Ok(message)) = whole.map(Message::parse) else { return counters.bad.inc(cx) };
+        let copy = bytes.get_mut(..frame.len())?;
+        let copied = frame.copy_to(0, copy);
+        udp::parse(copy).filter(|_| copied).and_then(|data| Message::parse(data).ok())
+    }
+
+    /// Whether a datagram to `dst` is for the client of `ifp`, or at least for nobody else.
+    fn is_ours(cx: &Cx<'_>, ifp: &Ifnet, dst: Ipv4Addr, message: Option<&Message>) -> bool {
+        let is_given = |m: &Message| m.client == ifp.lladdr() && m.address == dst;
+        let is_its = |addr: &IfAddr| match addr.addr {
+            IpAddr::V4(a) => {
+                a == dst || Local { addr: a, prefix_len: addr.prefix }.is_broadcast(dst)
+            }
+            IpAddr::V6(_) => false,
+        };
+        dst.is_broadcast() || message.is_some_and(is_given) || ifp.addrs(cx).iter().any(is_its)
+    }
+
+    /// Shows a message to the client.
+    fn message(cx: &Cx<'_>, ifp: &Ifnet, message: Option<Message>) {
+        let counters = &cx.get(&DHCP).counters;
+        let Some(message) = message else { return counters.bad.inc(cx) };
         counters.received.inc(cx);
         if let Some(held) = find(cx, ifp.index()) {
             let now = cx.now();
@@ -274,10 +295,14 @@ impl Upper for Listener {
             return Some(frame);
         }
         let head = frame.pullup(len.min(LINK_LEN + MAX_HEADER_LEN + 4))?;
-        if !udp::concerns(head) {
+        let Some(dst) = udp::destination(head).filter(|_| udp::concerns(head)) else {
+            return Some(frame);
+        };
+        let message = Self::read(&frame);
+        if !Self::is_ours(cx, ifp, dst, message.as_ref()) {
             return Some(frame);
         }
-        Self::message(cx, ifp, &frame);
+        Self::message(cx, ifp, message);
         None
     }
 

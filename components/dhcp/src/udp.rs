@@ -80,6 +80,11 @@ pub(crate) fn concerns(head: &[u8]) -> bool {
     port(behind) == Some(&SERVER.to_be_bytes()) && port(behind + 2) == Some(&CLIENT.to_be_bytes())
 }
 
+/// Where it goes.
+pub(crate) fn destination(head: &[u8]) -> Option<Ipv4Addr> {
+    head.get(LINK_LEN + 16..)?.first_chunk().map(|bytes| Ipv4Addr::from(*bytes))
+}
+
 /// The data of a datagram from a server to a client, if `frame` is a whole one.
 pub(crate) fn parse(frame: &[u8]) -> Option<&[u8]> {
     let (_, packet) = EtherHeader::parse(frame).ok()?;
