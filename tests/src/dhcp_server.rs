@@ -38,6 +38,8 @@ pub struct DhcpServer {
     pub first: Ipv4Addr,
     /// For how many seconds.
     pub lease: u32,
+    /// The mask that goes with them.
+    pub mask: Ipv4Addr,
     /// It says nothing.
     pub silent: bool,
     /// It refuses requests.
@@ -53,7 +55,8 @@ impl DhcpServer {
     pub fn new(ip: impl Into<Ipv4Addr>, first: impl Into<Ipv4Addr>, lease: u32) -> DhcpServer {
         let (ip, first) = (ip.into(), first.into());
         let (asked, lent) = (Vec::new(), BTreeMap::new());
-        DhcpServer { ip, first, lease, silent: false, refuses: false, asked, lent, next: 0 }
+        let (mask, silent, refuses) = (Ipv4Addr::new(255, 255, 255, 0), false, false);
+        DhcpServer { ip, first, lease, mask, silent, refuses, asked, lent, next: 0 }
     }
 
     /// The answer to a message: its bytes, and whether it goes to everybody.
@@ -121,7 +124,7 @@ impl DhcpServer {
         option(54, &self.ip.octets());
         if kind != NAK {
             option(51, &self.lease.to_be_bytes());
-            option(1, &[255, 255, 255, 0]);
+            option(1, &self.mask.octets());
             option(3, &self.ip.octets());
             option(6, &[[9, 9, 9, 9], [8, 8, 8, 8]].concat());
         }

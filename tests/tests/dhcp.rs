@@ -347,6 +347,99 @@ fn interfaces_and_kernels_go_at_any_time() {
     }
 }
 
+/// Until the client has asked for more time, in vain at first, and is about to be answered.
+fn ask_for_more(link: &mut Link<'_>) {
+    link.asked();
+    link.server.silent = true;
+    link.pass(Duration::from_secs(1810), Duration::from_secs(1));
+    assert_eq!(link.asked(), [REQUEST]);
+    link.server.silent = false;
+    // It knows its server's link address, and asks again.
+    link.lab.pass(Duration::from_secs(690));
+}
+
+#[test]
+fn an_address_that_comes_again_otherwise_and_cannot_be_set_does_not_stay() {
+    Lab::run(12, |lab| {
+        let mut link = Link::new(lab, HOUR);
+        let node = client(lab);
+        link.soon();
+        assert_eq!(addresses(&node), lent(100));
+        ask_for_more(&mut link);
+        // In this network it is nobody's.
+        link.server.mask = [255, 255, 255, 252].into();
+        link.serve();
+        assert!(node.dmesg().contains("10.5.0.100/30, which was lent, cannot be set"));
+        assert_eq!((addresses(&node), default_route(&node)), (vec![], None));
+        assert_eq!((&*row(&node)[1], &*row(&node)[2]), ("init", ""));
+        link.server.mask = [255, 255, 255, 0].into();
+        link.pass(Duration::from_secs(20), Duration::from_millis(100));
+        assert_eq!(addresses(&node), lent(100));
+        assert!(default_route(&node).is_some());
+    });
+}
+
+#[test]
+fn no_change_without_memory_leaves_what_is_not_lent() {
+    let mut lost = 0;
+    for n in 1.. {
+        let refused = Lab::run(n, |lab| {
+            // Its network has no more than two addresses at first, so that there are more routes to be
+            // made the second time.
+            let mut link = Link::new(lab, HOUR);
+            link.server = DhcpServer::new([10, 5, 0, 3], [10, 5, 0, 2], HOUR);
+            link.server.mask = [255, 255, 255, 254].into();
+            let node = client(lab);
+            link.soon();
+            assert_eq!(addresses(&node), [(Ipv4Addr::new(10, 5, 0, 2).into(), 31)]);
+            ask_for_more(&mut link);
+            link.server.mask = [255, 255, 255, 0].into();
+            lab.sim().faults().refuse_nth_charge(n);
+            link.serve();
+            lab.sim().faults().clear();
+            // What it has, and what it says that it has.
+            let (has, row) = (addresses(&node), row(&node));
+            let held = if row[2].is_empty() { vec![] } else { has.clone() };
+            assert_eq!(has, held, "{row:?}, without charge {n}");
+            assert_eq!(default_route(&node).is_some(), !has.is_empty(), "{row:?}");
+            lost += usize::from(has.is_empty());
+            // The answer may have been lost; it asks again.
+            link.pass(Duration::from_secs(900), Duration::from_secs(1));
+            assert_eq!(addresses(&node), lent(2), "without charge {n}");
+            assert!(default_route(&node).is_some(), "without charge {n}");
+            lab.sim().faults().refused()
+        });
+        if refused == 0 {
+            break;
+        }
+    }
+    assert!(lost > 0, "some of them are needed");
+}
+
+#[test]
+fn a_way_out_that_there_is_no_memory_for_comes_later() {
+    // With some numbers of routes, the table has to grow for the one by the router.
+    let mut refused = 0;
+    for (routes, n) in (0..6).flat_map(|routes| (1..40).map(move |n| (routes, n))) {
+        Lab::run(n, |lab| {
+            let mut link = Link::new(lab, HOUR);
+            let node = client(lab);
+            node.plug("shmif1", "inside", ([10, 6, 0, 1], 24)).unwrap();
+            (0..routes).for_each(|net| node.route([10, 7, net, 0], 24, [10, 6, 0, 9]).unwrap());
+            link.pass(Duration::from_millis(900), Duration::from_millis(100));
+            assert_eq!(row(&node)[1], "checking");
+            lab.sim().faults().refuse_nth_charge(n);
+            link.pass(Duration::from_secs(1), Duration::from_millis(100));
+            lab.sim().faults().clear();
+            refused += usize::from(node.dmesg().contains("no way out"));
+            link.pass(Duration::from_secs(60), Duration::from_millis(500));
+            let has = (addresses(&node), default_route(&node).is_some());
+            assert_eq!(has, (lent(100), true), "with {routes} routes, without charge {n}");
+        });
+    }
+    assert!(refused > 0);
+}
+
 #[test]
 fn what_cannot_have_a_lease_is_refused() {
     Lab::run(9, |lab| {

@@ -69,14 +69,16 @@ fn work(l: &mut Lwp<'_>, held: &KArc<Held>) {
         (inner.applied, inner.has_route) = match done {
             None => (None, false),
             Some(Ok(has_route)) => (wanted, has_route),
-            Some(Err(())) => {
-                // Later, again.
+            Some(Err(Failed { is_set })) => {
+                // Later, again. What is there until then is not lent, and goes in the next round: the
+                // new address, or the old one, if it is the same and was to stay.
                 inner.wanted = None;
-                (None, false)
+                let is_same = |old: &Config| wanted.is_some_and(|new| new.address == old.address);
+                (if is_set { wanted } else { applied.filter(is_same) }, false)
             }
         };
         drop(inner);
-        if let Some(Err(())) = done {
+        if let Some(Err(_)) = done {
             let now = l.now();
             lease::run(l, held, |client| {
                 client.refused(now);
@@ -104,12 +106,19 @@ fn unapply(l: &mut Lwp<'_>, held: &Held, old: Config, has_route: bool, new: Opti
     }
 }
 
+/// The interface is not as it is wanted.
+#[derive(Clone, Copy)]
+struct Failed {
+    /// Whether it has the new address.
+    is_set: bool,
+}
+
 /// Gives the interface its address, and the kernel its way out; whether the latter is ours.
-fn apply(l: &mut Lwp<'_>, held: &Held, new: Config) -> Result<bool, ()> {
+fn apply(l: &mut Lwp<'_>, held: &Held, new: Config) -> Result<bool, Failed> {
     let name = held.ifp.name();
     if let Err(e) = config::alias_addr(l, name, new.address.into(), new.prefix) {
         kprintf!(l, "{name}: {}/{}, which was lent, cannot be set: {e}", new.address, new.prefix);
-        return Err(());
+        return Err(Failed { is_set: false });
     }
     let Some(router) = new.router else { return Ok(false) };
     match route::add(l, Prefix4::DEFAULT, router) {
@@ -118,7 +127,8 @@ fn apply(l: &mut Lwp<'_>, held: &Held, new: Config) -> Result<bool, ()> {
         Err(RouteError::Exists) => Ok(false),
         Err(e) => {
             kprintf!(l, "{name}: no way out by {router}: {e}");
-            Ok(false)
+            // A lease without it is of little use, where only memory is missing.
+            if e == RouteError::NoMemory { Err(Failed { is_set: true }) } else { Ok(false) }
         }
     }
 }
