@@ -10,6 +10,8 @@
 //! DIFFERS: a query for some sources of a group is answered as one for the group: that tells the router
 //! more than it asked, and spares a list that others could make us keep.
 //!
+//! A group is paid for by whoever joins it first, until its routers know that all have left.
+//!
 //! Locking: none; the owner guards it. The time and random numbers are arguments.
 //! Sources: RFC 2236 §3, §4, §6, §8; RFC 3376 §5, §7.2, §8; RFC 1112 appendix I.
 
@@ -17,9 +19,10 @@ use core::net::Ipv4Addr;
 
 use alloc::sync::Arc;
 
+use base::NoMemory;
 use base::vm::Account;
-use base::{KVec, NoMemory};
 
+use super::places::Places;
 use crate::wire::igmp::{ALL_HOSTS, Change, Query, Records, Report, Version};
 
 const SECOND: u64 = 1_000_000_000;
@@ -70,7 +73,7 @@ impl Group {
 /// An interface's groups.
 pub struct Groups {
     /// Sorted by address.
-    list: KVec<Group>,
+    list: Places<Group>,
     version: Version,
     /// Until when there is a router of version 1, and of version 2.
     older: [u64; 2],
@@ -82,11 +85,11 @@ pub struct Groups {
     answered: Option<Ipv4Addr>,
 }
 
-impl Groups {
+impl Default for Groups {
     /// None.
-    pub fn new(account: &Arc<Account>) -> Self {
+    fn default() -> Self {
         Self {
-            list: KVec::in_account(account),
+            list: Places::default(),
             version: Version::V3,
             older: [0; 2],
             robustness: ROBUSTNESS,
@@ -95,7 +98,9 @@ impl Groups {
             answered: None,
         }
     }
+}
 
+impl Groups {
     /// Whether there is nothing to keep.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
@@ -137,8 +142,14 @@ impl Groups {
         }
     }
 
-    /// The interface joins a group, which it was not in. A report is due (RFC 3376 §5.1, RFC 2236 §3).
-    pub fn join(&mut self, addr: Ipv4Addr, now: u64) -> Result<(), NoMemory> {
+    /// The interface joins a group, which it was not in, at the cost of `account`. A report is due (RFC
+    /// 3376 §5.1, RFC 2236 §3).
+    pub fn join(
+        &mut self,
+        addr: Ipv4Addr,
+        now: u64,
+        account: &Arc<Account>,
+    ) -> Result<(), NoMemory> {
         // RFC 2236 §6, RFC 3376 §5: never reported.
         if addr == ALL_HOSTS {
             return Ok(());
@@ -148,12 +159,13 @@ impl Groups {
         let new = Group { addr, present: true, left, next, answer: None, last_reporter: false };
         match self.find(addr) {
             Ok(at) => {
+                self.list.pay(at, account)?;
                 if let Some(g) = self.list.get_mut(at) {
-                    *g = new;
+                    **g = new;
                 }
                 Ok(())
             }
-            Err(at) => self.list.insert(at, new),
+            Err(at) => self.list.insert(at, new, account),
         }
     }
 
@@ -311,7 +323,7 @@ impl Groups {
 
     /// When [`Groups::poll`] is to be asked again.
     pub fn deadline(&self) -> Option<u64> {
-        let groups = self.list.iter().filter_map(Group::timer);
+        let groups = self.list.iter().filter_map(|g| g.timer());
         groups.chain(self.general).min()
     }
 }

@@ -3,7 +3,7 @@
 //! A socket is known by its place in memory, which it keeps as long as it is in a group: it leaves
 //! all of them when it is closed.
 //!
-//! Locking: `Rank::Proto`. Memory: charged. Sources: RFC 1112 §7.1; RFC 3376 §2, §3.
+//! Locking: `Rank::Proto`. Memory: a membership is charged to its socket's account. Sources: RFC 1112 §7.1; RFC 3376 §2, §3.
 
 use core::net::Ipv4Addr;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +17,7 @@ use net::ifnet::IfKind;
 use net::socket::{SockError, Socket};
 
 use super::groups::Groups;
+use super::places::Places;
 use crate::component::IGMP;
 use crate::wire::igmp::Report;
 
@@ -57,7 +58,7 @@ struct Link {
 
 struct Inner {
     /// Sorted.
-    members: KVec<Member>,
+    members: Places<Member>,
     links: KVec<Link>,
 }
 
@@ -82,7 +83,7 @@ impl Handler for Timer {
 
 /// At boot.
 pub(crate) fn attach(l: &mut Lwp<'_>) -> Result<(), Errno> {
-    let inner = Inner { members: KVec::new(l), links: KVec::new(l) };
+    let inner = Inner { members: Places::default(), links: KVec::new(l) };
     let igmp = Igmp {
         count: AtomicUsize::new(0),
         counters: IgmpCounters::default(),
@@ -96,7 +97,7 @@ pub(crate) fn attach(l: &mut Lwp<'_>) -> Result<(), Errno> {
 pub(crate) fn detach(l: &mut Lwp<'_>) {
     let Some(igmp) = l.try_get(&IGMP) else { return };
     igmp.timer.stop(l);
-    let none = Inner { members: KVec::new(l), links: KVec::new(l) };
+    let none = Inner { members: Places::default(), links: KVec::new(l) };
     drop(core::mem::replace(&mut *igmp.inner.lock(l), none));
 }
 
@@ -114,22 +115,28 @@ impl Inner {
         self.links.iter_mut().find(|link| link.ifp.index() == index)
     }
 
-    /// The interface joins a group, if it is one with others.
-    fn join(&mut self, cx: &Cx<'_>, ifp: &KArc<Ifnet>, group: Ipv4Addr) -> Result<(), NoMemory> {
+    /// The interface joins a group, if it is one with others, for `so`.
+    fn join(
+        &mut self,
+        cx: &Cx<'_>,
+        so: &KArc<Socket>,
+        ifp: &KArc<Ifnet>,
+        group: Ipv4Addr,
+    ) -> Result<(), NoMemory> {
         if ifp.kind() != IfKind::Ethernet {
             return Ok(());
         }
         if self.link(ifp.index()).is_none() {
-            self.links.push(Link { ifp: ifp.clone(), groups: Groups::new(cx.account()) })?;
+            self.links.push(Link { ifp: ifp.clone(), groups: Groups::default() })?;
         }
-        let now = cx.now().nanos();
-        self.link(ifp.index()).map_or(Ok(()), |link| link.groups.join(group, now))
+        let (now, account) = (cx.now().nanos(), so.charge().account());
+        self.link(ifp.index()).map_or(Ok(()), |link| link.groups.join(group, now, account))
     }
 
     /// Takes members out; their interfaces leave the groups that nobody is left in.
     fn remove(&mut self, cx: &Cx<'_>, mut is_one: impl FnMut(&Member) -> bool) -> usize {
         let (now, mut at, before) = (cx.now().nanos(), 0, self.members.len());
-        while let Some(member) = self.members.get(at).copied() {
+        while let Some(member) = self.members.get(at).map(|m| **m) {
             if !is_one(&member) {
                 at += 1;
                 continue;
@@ -154,14 +161,14 @@ impl Igmp {
     /// Whether this one is.
     pub(crate) fn has(&self, cx: &Cx<'_>, so: &Socket, index: u32, group: Ipv4Addr) -> bool {
         let member = Member { group, index, socket: id(so) };
-        self.inner.lock(cx).members.binary_search(&member).is_ok()
+        self.inner.lock(cx).members.binary_search_by(|m| (**m).cmp(&member)).is_ok()
     }
 
     /// A socket joins a group on an interface.
     pub(crate) fn join(
         &self,
         cx: &Cx<'_>,
-        so: &Socket,
+        so: &KArc<Socket>,
         ifp: &KArc<Ifnet>,
         group: Ipv4Addr,
     ) -> Result<(), SockError> {
@@ -170,15 +177,15 @@ impl Igmp {
         }
         let member = Member { group, index: ifp.index(), socket: id(so) };
         let mut inner = self.inner.lock(cx);
-        let Err(at) = inner.members.binary_search(&member) else {
+        let Err(at) = inner.members.binary_search_by(|m| (**m).cmp(&member)) else {
             return Err(SockError::AddrInUse);
         };
         if inner.members.iter().filter(|m| m.socket == member.socket).count() >= MOST {
             return Err(SockError::NoBuffers);
         }
         let is_first = !inner.is_member(member.index, group);
-        inner.members.insert(at, member)?;
-        if is_first && let Err(e) = inner.join(cx, ifp, group) {
+        inner.members.insert(at, member, so.charge().account())?;
+        if is_first && let Err(e) = inner.join(cx, so, ifp, group) {
             inner.members.remove(at);
             return Err(e.into());
         }

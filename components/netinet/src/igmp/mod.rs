@@ -1,6 +1,7 @@
 //! Groups: who on this kernel is in which, and what routers are told of it.
 //!
-//! * [`groups`]: the protocol, of one interface.  * `members`: which sockets are in which groups.
+//! * [`groups`]: the protocol, of one interface.  * `members`: which sockets are in which groups;
+//!   [`places`]: at whose cost.
 //! * `input`: what others say.  * `run`: says what is due.  * `is_member`: what comes in.
 //! * `interface_up` and its like: what becomes of interfaces.
 //!
@@ -9,6 +10,7 @@
 
 pub mod groups;
 pub(crate) mod members;
+pub mod places;
 
 use core::net::Ipv4Addr;
 

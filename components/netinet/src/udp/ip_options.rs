@@ -7,7 +7,7 @@
 use core::net::Ipv4Addr;
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use base::Cx;
+use base::{Cx, KArc};
 use net::socket::options::put_int;
 use net::socket::{SockError, SockFlags, Socket};
 
@@ -47,7 +47,7 @@ impl IpOptions {
     pub(crate) fn set(
         &self,
         cx: &Cx<'_>,
-        so: &Socket,
+        so: &KArc<Socket>,
         level: i32,
         name: i32,
         value: &[u8],

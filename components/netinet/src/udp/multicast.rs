@@ -82,7 +82,7 @@ impl Multicast {
     pub(crate) fn set(
         &self,
         cx: &Cx<'_>,
-        so: &Socket,
+        so: &KArc<Socket>,
         name: i32,
         value: &[u8],
     ) -> Option<Result<(), SockError>> {
@@ -146,7 +146,7 @@ impl Multicast {
         Ok(())
     }
 
-    fn join(&self, cx: &Cx<'_>, so: &Socket, value: &[u8]) -> Result<(), SockError> {
+    fn join(&self, cx: &Cx<'_>, so: &KArc<Socket>, value: &[u8]) -> Result<(), SockError> {
         let mreq = Mreq::parse(value)?;
         if !mreq.group.is_multicast() {
             return Err(SockError::Invalid);

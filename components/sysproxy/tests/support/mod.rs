@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use base::Kernel;
+use base::{Kernel, Options, Spec};
 use sim::Sim;
 use sysproxy::{Ended, Service, Session, Transport, Trust, Wake};
 use wire::{
@@ -46,7 +46,13 @@ pub struct Served {
 
 impl Served {
     pub fn boot(sim: &Arc<Sim>) -> Served {
-        let kernel = Kernel::boot(sim.clone(), &SERVED).unwrap();
+        Self::boot_of(sim, &SERVED)
+    }
+
+    /// A kernel of other components.
+    pub fn boot_of(sim: &Arc<Sim>, spec: &'static Spec) -> Served {
+        let options = Options { name: "SERVED", ..Options::default() };
+        let kernel = Kernel::boot_with(sim.clone(), spec, &options).unwrap();
         let told = Arc::new(Told::default());
         let service = Service::new(kernel.handle(), told.clone()).unwrap();
         Served { kernel, service, told }
@@ -74,11 +80,16 @@ impl Served {
 
 /// On a simulation, for a few seeds.
 pub fn scene(test: impl Fn(&Served)) {
+    scene_of(&SERVED, |_, served| test(served));
+}
+
+/// The same with a kernel of other components.
+pub fn scene_of(spec: &'static Spec, test: impl Fn(&Arc<Sim>, &Served)) {
     for seed in 0..5 {
         let sim = Sim::seeded(seed);
         sim.run(|| {
-            let served = Served::boot(&sim);
-            test(&served);
+            let served = Served::boot_of(&sim, spec);
+            test(&sim, &served);
             served.end();
         });
     }

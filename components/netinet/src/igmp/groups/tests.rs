@@ -43,7 +43,7 @@ fn shown(report: &Report) -> String {
 
 impl Host {
     fn new() -> Host {
-        Host { groups: Groups::new(&Account::standalone()), now: SECOND, said: VecDeque::new() }
+        Host { groups: Groups::default(), now: SECOND, said: VecDeque::new() }
     }
 
     fn pump(&mut self) {
@@ -68,7 +68,7 @@ impl Host {
         let words: Vec<&str> = line.split_whitespace().collect();
         let (now, mut middle) = (self.now, || 1 << 31);
         match *words.as_slice() {
-            ["join", a] => self.groups.join(group(a), now).unwrap(),
+            ["join", a] => self.groups.join(group(a), now, &Account::standalone()).unwrap(),
             ["leave", a] => self.groups.leave(group(a), now),
             ["heard", a] => self.groups.heard(group(a), now),
             ["down"] => self.groups.silence(),
@@ -313,7 +313,7 @@ fn an_interface_that_comes_up_tells_of_its_groups_again() {
 fn many_groups_take_several_reports() {
     let mut host = Host::new();
     for n in 0..70 {
-        host.groups.join(Ipv4Addr::new(239, 0, 0, n), host.now).unwrap();
+        host.groups.join(Ipv4Addr::new(239, 0, 0, n), host.now, &Account::standalone()).unwrap();
     }
     host.pump();
     assert_eq!(host.said.len(), 3, "32, 32 and 6");
