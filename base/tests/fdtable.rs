@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 use base::file::{Fd, FdTable, File, MAX_FDS};
@@ -16,9 +16,25 @@ base::kernel!(EMPTY = []);
 
 #[derive(Clone, Debug)]
 enum Op {
-    Open { min: Fd, cloexec: bool },
-    Dup { from: Fd, min: Fd },
-    DupTo { from: Fd, to: Fd, cloexec: bool },
+    Open {
+        min: Fd,
+        cloexec: bool,
+    },
+    Dup {
+        from: Fd,
+        min: Fd,
+    },
+    DupTo {
+        from: Fd,
+        to: Fd,
+        cloexec: bool,
+    },
+    Reserve,
+    /// The first number that was reserved gets a file, or is let go of.
+    Settle {
+        fill: bool,
+        cloexec: bool,
+    },
     Close(Fd),
     SetCloexec(Fd, bool),
     Copy,
@@ -34,6 +50,8 @@ fn op() -> impl Strategy<Value = Op> {
         6 => (fd(), any::<bool>()).prop_map(|(min, cloexec)| Op::Open { min, cloexec }),
         3 => (fd(), fd()).prop_map(|(from, min)| Op::Dup { from, min }),
         4 => (fd(), fd(), any::<bool>()).prop_map(|(from, to, cloexec)| Op::DupTo { from, to, cloexec }),
+        3 => Just(Op::Reserve),
+        3 => (any::<bool>(), any::<bool>()).prop_map(|(fill, cloexec)| Op::Settle { fill, cloexec }),
         6 => fd().prop_map(Op::Close),
         2 => (fd(), any::<bool>()).prop_map(|(fd, on)| Op::SetCloexec(fd, on)),
         1 => Just(Op::Copy),
@@ -42,10 +60,17 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 /// The naive table: a file is a number.
-type Model = BTreeMap<Fd, (usize, bool)>;
+#[derive(Clone, Default)]
+struct Model {
+    open: BTreeMap<Fd, (usize, bool)>,
+    reserved: BTreeSet<Fd>,
+}
 
-fn lowest(model: &Model, min: Fd) -> Result<Fd, Errno> {
-    (min..MAX_FDS).find(|fd| !model.contains_key(fd)).ok_or(Errno::TooManyFiles)
+impl Model {
+    fn lowest(&self, min: Fd) -> Result<Fd, Errno> {
+        let is_free = |fd: &Fd| !self.open.contains_key(fd) && !self.reserved.contains(fd);
+        (min..MAX_FDS).find(is_free).ok_or(Errno::TooManyFiles)
+    }
 }
 
 /// The files of a test: the real one, and what counts its ends. Tables hold the only references
@@ -68,34 +93,50 @@ fn step(l: &mut Lwp<'_>, table: &FdTable, model: &mut Model, files: &mut Files, 
     match *op {
         Op::Open { min, cloexec } => {
             let n = files.make(l);
-            let expected = lowest(model, min);
+            let expected = model.lowest(min);
             assert_eq!(table.install(l, files.0[n].0.clone(), min, cloexec), expected);
             match expected {
-                Ok(fd) => _ = model.insert(fd, (n, cloexec)),
+                Ok(fd) => _ = model.open.insert(fd, (n, cloexec)),
                 // It never had a descriptor: nothing closes it.
                 Err(_) => _ = files.0.pop(),
             }
         }
         Op::Dup { from, min } => {
-            let Some((n, _)) = model.get(&from).copied() else { return };
+            let Some((n, _)) = model.open.get(&from).copied() else { return };
             let file = table.get(l, from).unwrap();
-            let expected = lowest(model, min);
+            let expected = model.lowest(min);
             assert_eq!(table.install(l, file, min, false), expected);
-            expected.map(|fd| model.insert(fd, (n, false))).ok();
+            expected.map(|fd| model.open.insert(fd, (n, false))).ok();
         }
         Op::DupTo { from, to, cloexec } => {
-            let Some((n, _)) = model.get(&from).copied() else { return };
+            let Some((n, _)) = model.open.get(&from).copied() else { return };
             let file = table.get(l, from).unwrap();
             let done = table.install_at(l, file, to, cloexec);
-            assert_eq!(done, if to < MAX_FDS { Ok(to) } else { Err(Errno::BadFile) });
-            done.map(|fd| model.insert(fd, (n, cloexec))).ok();
+            let is_reserved = model.reserved.contains(&to);
+            let usual = if is_reserved { Err(Errno::Busy) } else { Ok(to) };
+            assert_eq!(done, if to < MAX_FDS { usual } else { Err(Errno::BadFile) });
+            done.map(|fd| model.open.insert(fd, (n, cloexec))).ok();
+        }
+        Op::Reserve => {
+            let reserved = table.reserve(l);
+            assert_eq!(reserved, model.lowest(0));
+            model.reserved.extend(reserved);
+        }
+        Op::Settle { fill, cloexec } => {
+            let Some(fd) = model.reserved.pop_first() else { return };
+            if !fill {
+                return table.release(l, fd);
+            }
+            let n = files.make(l);
+            assert_eq!(table.fill(l, fd, files.0[n].0.clone(), cloexec), Ok(()));
+            model.open.insert(fd, (n, cloexec));
         }
         Op::Close(fd) => {
-            let expected = model.remove(&fd).map(|_| ()).ok_or(Errno::BadFile);
+            let expected = model.open.remove(&fd).map(|_| ()).ok_or(Errno::BadFile);
             assert_eq!(table.close(l, fd), expected);
         }
         Op::SetCloexec(fd, on) => {
-            let expected = model.get_mut(&fd).map(|e| e.1 = on).ok_or(Errno::BadFile);
+            let expected = model.open.get_mut(&fd).map(|e| e.1 = on).ok_or(Errno::BadFile);
             assert_eq!(table.set_close_on_exec(l, fd, on), expected);
         }
         Op::Copy | Op::CloseAll => unreachable!("done by the test"),
@@ -105,16 +146,16 @@ fn step(l: &mut Lwp<'_>, table: &FdTable, model: &mut Model, files: &mut Files, 
 /// The table shows what the model has, and the files that neither has are closed, once.
 fn compare(l: &mut Lwp<'_>, tables: &[(FdTable, Model)], files: &Files) {
     for (table, model) in tables {
-        assert_eq!(table.count(l), model.len());
+        assert_eq!(table.count(l), model.open.len());
         for fd in (0..250).chain([MAX_FDS - 1, MAX_FDS, Fd::MAX]) {
             let found = table.get(l, fd).map(|f| files.number(&f));
-            assert_eq!(found.ok(), model.get(&fd).map(|e| e.0), "descriptor {fd}");
+            assert_eq!(found.ok(), model.open.get(&fd).map(|e| e.0), "descriptor {fd}");
             let cloexec = table.close_on_exec(l, fd).ok();
-            assert_eq!(cloexec, model.get(&fd).map(|e| e.1), "descriptor {fd}");
+            assert_eq!(cloexec, model.open.get(&fd).map(|e| e.1), "descriptor {fd}");
         }
     }
     for (n, (_, closed)) in files.0.iter().enumerate() {
-        let open = tables.iter().any(|(_, model)| model.values().any(|e| e.0 == n));
+        let open = tables.iter().any(|(_, model)| model.open.values().any(|e| e.0 == n));
         assert_eq!(closed.load(Ordering::Relaxed), u32::from(!open), "file {n}");
     }
 }
@@ -127,21 +168,28 @@ proptest! {
         let kernel = boot(&Sim::seeded(1), &EMPTY, 1);
         let visit = kernel.enter(|l| {
             let mut files = Files(Vec::new());
-            let mut tables = vec![(FdTable::new(l), Model::new())];
+            let mut tables = vec![(FdTable::new(l), Model::default())];
             for (which, op) in &ops {
                 let which = which % tables.len();
                 match op {
                     Op::Copy if tables.len() < 3 => {
                         let copy = FdTable::new(l);
                         tables[which].0.copy_to(l, &copy).unwrap();
-                        let model = tables[which].1.clone();
+                        // What is about to come is one process's.
+                        let model = Model { reserved: BTreeSet::new(), ..tables[which].1.clone() };
                         tables.push((copy, model));
                     }
                     Op::Copy => {}
                     Op::CloseAll => {
                         let (table, model) = &mut tables[which];
                         table.close_all(l);
-                        model.clear();
+                        // One that comes late is closed.
+                        for fd in core::mem::take(&mut model.reserved) {
+                            let n = files.make(l);
+                            let late = table.fill(l, fd, files.0[n].0.clone(), false);
+                            assert_eq!(late, Err(Errno::BadFile));
+                        }
+                        *model = Model::default();
                     }
                     op => {
                         let (table, model) = &mut tables[which];
@@ -152,7 +200,7 @@ proptest! {
             }
             for (table, model) in &mut tables {
                 table.close_all(l);
-                model.clear();
+                *model = Model::default();
             }
             compare(l, &tables, &files);
         });

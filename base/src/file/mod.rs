@@ -110,8 +110,18 @@ pub struct File {
 impl File {
     /// A file that no descriptor refers to yet.
     pub fn new(cx: &Cx<'_>, ops: KArc<dyn FileOps>, flags: Flags) -> Result<KArc<File>, NoMemory> {
+        Ok(Self::new_in(Self::room(cx)?, ops, flags))
+    }
+
+    /// Memory for a file to come.
+    pub fn room(cx: &Cx<'_>) -> Result<kmem::Room<File>, NoMemory> {
+        kmem::room(cx)
+    }
+
+    /// The same file, where there is memory for it.
+    pub fn new_in(room: kmem::Room<File>, ops: KArc<dyn FileOps>, flags: Flags) -> KArc<File> {
         let flags = AtomicU32::new(flags.bits());
-        kmem::arc(cx, File { ops, flags, descriptors: AtomicU32::new(0) })
+        room.arc(File { ops, flags, descriptors: AtomicU32::new(0) })
     }
 
     /// The operations.

@@ -1,5 +1,8 @@
 //! A process's descriptors.
 //!
+//! * [`FdTable::install`]: a file gets a number.  * [`FdTable::reserve`], [`FdTable::fill`],
+//!   [`FdTable::release`]: the number first, where it is too late to do without one when there is a file.
+//!
 //! Locking: `Rank::Fds`; a file is closed after the lock is let go.
 
 use crate::file::File;
@@ -18,9 +21,55 @@ struct Entry {
     close_on_exec: bool,
 }
 
+/// What is behind a number.
+enum Place {
+    Free,
+    /// A file is about to come.
+    Reserved,
+    Open(Entry),
+}
+
+impl Place {
+    fn open(&self) -> Option<&Entry> {
+        match self {
+            Place::Open(entry) => Some(entry),
+            Place::Free | Place::Reserved => None,
+        }
+    }
+
+    fn open_mut(&mut self) -> Option<&mut Entry> {
+        match self {
+            Place::Open(entry) => Some(entry),
+            Place::Free | Place::Reserved => None,
+        }
+    }
+
+    /// Takes the file out, if there is one.
+    fn take(&mut self) -> Option<Entry> {
+        self.open()?;
+        match core::mem::replace(self, Place::Free) {
+            Place::Open(entry) => Some(entry),
+            Place::Free | Place::Reserved => None,
+        }
+    }
+}
+
+/// The lowest free number that is at least `min`, for which there then is a place.
+fn free_place(places: &mut KVec<Place>, min: Fd) -> Result<usize, Errno> {
+    let free = (min as usize..places.len()).find(|&i| matches!(places[i], Place::Free));
+    let fd = free.unwrap_or(places.len().max(min as usize));
+    if fd >= MAX_FDS as usize {
+        return Err(Errno::TooManyFiles);
+    }
+    while places.len() <= fd {
+        places.push(Place::Free)?;
+    }
+    Ok(fd)
+}
+
 /// A table of descriptors, of one process or shared by several.
 pub struct FdTable {
-    entries: IntrMutex<KVec<Option<Entry>>>,
+    entries: IntrMutex<KVec<Place>>,
 }
 
 impl FdTable {
@@ -37,9 +86,9 @@ impl FdTable {
         for e in from.iter() {
             // Cannot fail: there is room. A file referred to from a copy that comes to nothing
             // would never be closed.
-            copy.push(e.as_ref().map(|e| {
+            copy.push(e.open().map_or(Place::Free, |e| {
                 e.file.reference();
-                Entry { file: e.file.clone(), close_on_exec: e.close_on_exec }
+                Place::Open(Entry { file: e.file.clone(), close_on_exec: e.close_on_exec })
             }))?;
         }
         drop(from);
@@ -56,20 +105,48 @@ impl FdTable {
         close_on_exec: bool,
     ) -> Result<Fd, Errno> {
         let mut entries = self.entries.lock(cx);
-        let free = (min as usize..entries.len()).find(|&i| entries[i].is_none());
-        let fd = free.unwrap_or(entries.len().max(min as usize));
-        if fd >= MAX_FDS as usize {
-            return Err(Errno::TooManyFiles);
-        }
-        while entries.len() <= fd {
-            entries.push(None)?;
-        }
+        let fd = free_place(&mut entries, min)?;
         file.reference();
-        entries[fd] = Some(Entry { file, close_on_exec });
+        entries[fd] = Place::Open(Entry { file, close_on_exec });
         Ok(fd as Fd)
     }
 
-    /// Gives `file` the number `fd`, and closes what had it.
+    /// Keeps the lowest free number for a file to come. Until that is there, nothing is open behind it.
+    pub fn reserve(&self, cx: &Cx<'_>) -> Result<Fd, Errno> {
+        let mut entries = self.entries.lock(cx);
+        let fd = free_place(&mut entries, 0)?;
+        entries[fd] = Place::Reserved;
+        Ok(fd as Fd)
+    }
+
+    /// Gives `file` a number that was reserved. If the process has ended meanwhile, the file is closed.
+    pub fn fill(
+        &self,
+        l: &mut Lwp<'_>,
+        fd: Fd,
+        file: KArc<File>,
+        close_on_exec: bool,
+    ) -> Result<(), Errno> {
+        file.reference();
+        let mut entries = self.entries.lock(l);
+        if let Some(place @ Place::Reserved) = entries.get_mut(fd as usize) {
+            *place = Place::Open(Entry { file, close_on_exec });
+            return Ok(());
+        }
+        drop(entries);
+        file.unreference(l);
+        Err(Errno::BadFile)
+    }
+
+    /// A number that was reserved is free again.
+    pub fn release(&self, cx: &Cx<'_>, fd: Fd) {
+        let mut entries = self.entries.lock(cx);
+        if let Some(place @ Place::Reserved) = entries.get_mut(fd as usize) {
+            *place = Place::Free;
+        }
+    }
+
+    /// Gives `file` the number `fd`, and closes what had it; `Busy` if it is reserved, as on Linux.
     pub fn install_at(
         &self,
         l: &mut Lwp<'_>,
@@ -82,13 +159,16 @@ impl FdTable {
         }
         let mut entries = self.entries.lock(l);
         while entries.len() <= fd as usize {
-            entries.push(None)?;
+            entries.push(Place::Free)?;
+        }
+        let place = entries.get_mut(fd as usize).ok_or(Errno::BadFile)?;
+        if matches!(place, Place::Reserved) {
+            return Err(Errno::Busy);
         }
         file.reference();
-        let new = Some(Entry { file, close_on_exec });
-        let old = entries.get_mut(fd as usize).map(|e| core::mem::replace(e, new));
+        let old = core::mem::replace(place, Place::Open(Entry { file, close_on_exec }));
         drop(entries);
-        if let Some(Some(old)) = old {
+        if let Place::Open(old) = old {
             old.file.unreference(l);
         }
         Ok(fd)
@@ -97,21 +177,21 @@ impl FdTable {
     /// The file behind a descriptor; `BadFile` if there is none.
     pub fn get(&self, cx: &Cx<'_>, fd: Fd) -> Result<KArc<File>, Errno> {
         let entries = self.entries.lock(cx);
-        let entry = entries.get(fd as usize).and_then(|e| e.as_ref());
+        let entry = entries.get(fd as usize).and_then(Place::open);
         entry.map(|e| e.file.clone()).ok_or(Errno::BadFile)
     }
 
     /// Whether `fd` is closed when the process executes another program.
     pub fn close_on_exec(&self, cx: &Cx<'_>, fd: Fd) -> Result<bool, Errno> {
         let entries = self.entries.lock(cx);
-        let entry = entries.get(fd as usize).and_then(|e| e.as_ref());
+        let entry = entries.get(fd as usize).and_then(Place::open);
         entry.map(|e| e.close_on_exec).ok_or(Errno::BadFile)
     }
 
     /// Sets it.
     pub fn set_close_on_exec(&self, cx: &Cx<'_>, fd: Fd, on: bool) -> Result<(), Errno> {
         let mut entries = self.entries.lock(cx);
-        let entry = entries.get_mut(fd as usize).and_then(|e| e.as_mut());
+        let entry = entries.get_mut(fd as usize).and_then(Place::open_mut);
         entry.ok_or(Errno::BadFile)?.close_on_exec = on;
         Ok(())
     }
@@ -119,7 +199,7 @@ impl FdTable {
     /// Closes a descriptor, and the file with its last one.
     pub fn close(&self, l: &mut Lwp<'_>, fd: Fd) -> Result<(), Errno> {
         let mut entries = self.entries.lock(l);
-        let entry = entries.get_mut(fd as usize).and_then(|e| e.take());
+        let entry = entries.get_mut(fd as usize).and_then(Place::take);
         drop(entries);
         entry.ok_or(Errno::BadFile)?.file.unreference(l);
         Ok(())
@@ -130,10 +210,10 @@ impl FdTable {
         let mut at = 0;
         loop {
             let mut entries = self.entries.lock(l);
-            let marked = |e: &Option<Entry>| e.as_ref().is_some_and(|e| e.close_on_exec);
+            let marked = |e: &Place| e.open().is_some_and(|e| e.close_on_exec);
             let Some(next) = entries.iter().skip(at).position(marked) else { return };
             at += next;
-            let entry = entries.get_mut(at).and_then(|e| e.take());
+            let entry = entries.get_mut(at).and_then(Place::take);
             drop(entries);
             if let Some(e) = entry {
                 e.file.unreference(l);
@@ -146,8 +226,8 @@ impl FdTable {
         loop {
             let entry = self.entries.lock(l).pop();
             match entry {
-                Some(Some(e)) => e.file.unreference(l),
-                Some(None) => {}
+                Some(Place::Open(e)) => e.file.unreference(l),
+                Some(Place::Free | Place::Reserved) => {}
                 None => return,
             }
         }
@@ -158,12 +238,12 @@ impl FdTable {
     pub fn from(&self, cx: &Cx<'_>, fd: Fd) -> Option<(Fd, KArc<File>)> {
         let entries = self.entries.lock(cx);
         let rest = entries.iter().enumerate().skip(fd as usize);
-        let mut open = rest.filter_map(|(at, e)| Some((Fd::try_from(at).ok()?, e.as_ref()?)));
+        let mut open = rest.filter_map(|(at, e)| Some((Fd::try_from(at).ok()?, e.open()?)));
         open.next().map(|(fd, e)| (fd, e.file.clone()))
     }
 
     /// The descriptors that are open.
     pub fn count(&self, cx: &Cx<'_>) -> usize {
-        self.entries.lock(cx).iter().flatten().count()
+        self.entries.lock(cx).iter().filter_map(Place::open).count()
     }
 }

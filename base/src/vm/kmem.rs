@@ -1,7 +1,8 @@
 //! Small objects: constructors that charge the kernel's account and then make an ordinary `Box`,
 //! `Arc` or `Vec`.
 //!
-//! * [`boxed`], [`arc`]: one object.  * [`KVec`]: a vector whose growth is charged.
+//! * [`boxed`], [`arc`]: one object.  * [`room`]: for one to come.  * [`KVec`]: a vector whose growth is
+//!   charged.
 //!
 //! A `KArc<T>` is an `Arc<Charged<T>>`, so it coerces to `KArc<dyn Trait>` as any `Arc` does.
 //! The plain constructors are banned in kernel crates (clippy's disallowed-methods): this is the
@@ -14,6 +15,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
 use super::{Account, Charge, NoMemory};
@@ -66,6 +68,26 @@ pub fn boxed<T>(cx: &Cx<'_>, value: T) -> Result<KBox<T>, NoMemory> {
 /// An `Arc`, charged.
 pub fn arc<T>(cx: &Cx<'_>, value: T) -> Result<KArc<T>, NoMemory> {
     charged(cx, value).map(Arc::new)
+}
+
+/// Memory for an object to come, which is charged already: where it is too late for a refusal when the
+/// object can be made.
+pub struct Room<T> {
+    charge: Charge,
+    of: PhantomData<fn(T)>,
+}
+
+/// Charges the memory of a `KArc<T>`.
+pub fn room<T>(cx: &Cx<'_>) -> Result<Room<T>, NoMemory> {
+    let charge = cx.charge(size_of::<Charged<T>>() + OVERHEAD)?;
+    Ok(Room { charge, of: PhantomData })
+}
+
+impl<T> Room<T> {
+    /// Makes the object.
+    pub fn arc(self, value: T) -> KArc<T> {
+        Arc::new(Charged { charge: self.charge, value })
+    }
 }
 
 /// What the memory of `capacity` elements costs.
