@@ -64,23 +64,38 @@ impl Held {
     }
 }
 
-/// Gives a socket a descriptor; one that gets none is detached.
-fn install(
-    l: &mut Lwp<'_>,
-    so: KArc<Socket>,
-    pcb: KArc<dyn UsrReqs>,
-    open: Open,
-) -> Result<Fd, Errno> {
-    let attached = pcb.clone();
-    let flags = if open.nonblocking { Flags::NONBLOCK } else { Flags::empty() };
-    let fd = kmem::arc(l, SocketFile { so, pcb })
-        .and_then(|ops| File::new(l, ops, Flags::RDWR | flags))
-        .map_err(Errno::from)
-        .and_then(|file| l.proc().fds().install(l, file, 0, open.close_on_exec));
-    if fd.is_err() {
-        attached.detach(l);
+/// A descriptor for a socket to come, and memory for what is behind it. Either way it ends by
+/// [`Seat::fill`] or [`Seat::leave`].
+struct Seat {
+    fd: Fd,
+    file: kmem::Room<File>,
+    ops: kmem::Room<SocketFile>,
+}
+
+impl Seat {
+    fn reserve(l: &Lwp<'_>) -> Result<Seat, Errno> {
+        let (file, ops) = (File::room(l)?, kmem::room(l)?);
+        Ok(Seat { fd: l.proc().fds().reserve(l)?, file, ops })
     }
-    fd
+
+    fn leave(self, l: &Lwp<'_>) {
+        l.proc().fds().release(l, self.fd);
+    }
+
+    /// The socket has the descriptor. If the process has ended meanwhile, the socket is closed.
+    fn fill(
+        self,
+        l: &mut Lwp<'_>,
+        so: KArc<Socket>,
+        pcb: KArc<dyn UsrReqs>,
+        open: Open,
+    ) -> Result<Fd, Errno> {
+        let flags = if open.nonblocking { Flags::NONBLOCK } else { Flags::empty() };
+        let ops = self.ops.arc(SocketFile { so, pcb });
+        let file = File::new_in(self.file, ops, Flags::RDWR | flags);
+        l.proc().fds().fill(l, self.fd, file, open.close_on_exec)?;
+        Ok(self.fd)
+    }
 }
 
 /// A new socket. Protocol 0 is the usual one of the type.
@@ -103,7 +118,13 @@ pub fn socket(
         // Buffers that grow by themselves grow beyond what others may ask for.
         so.state(l).flags |= SockFlags::SNDBUF_SET | SockFlags::RCVBUF_SET;
     }
-    install(l, so, pcb, open)
+    match Seat::reserve(l) {
+        Ok(seat) => seat.fill(l, so, pcb, open),
+        Err(e) => {
+            pcb.detach(l);
+            Err(e)
+        }
+    }
 }
 
 /// Gives a socket its own address.
@@ -143,13 +164,22 @@ pub fn connect(l: &mut Lwp<'_>, fd: Fd, to: Option<SocketAddr>) -> Result<(), Er
     made.map_err(|e| if e == Errno::WouldBlock { Errno::InProgress } else { e })
 }
 
-/// Takes a new connection.
+/// Takes a new connection. Without a descriptor or memory for it, it stays where it is; as on Linux,
+/// the caller learns of that even if there is none.
 pub fn accept(l: &mut Lwp<'_>, fd: Fd, open: Open) -> Result<(Fd, SocketAddr), Errno> {
     let held = Held::of(l, fd)?;
-    let deadline = held.socket()?.read_deadline(l);
-    let new =
-        held.attempt(l, Events::IN, MsgFlags::empty(), deadline, |l, file| file.pcb.accept(l))?;
-    Ok((install(l, new.so, new.pcb, open)?, new.peer))
+    let file = held.socket()?;
+    let deadline = file.read_deadline(l);
+    blocking(l, &held.0, Events::IN, deadline, |l| {
+        let seat = Seat::reserve(l)?;
+        match file.pcb.accept(l) {
+            Ok(new) => Ok((seat.fill(l, new.so, new.pcb, open)?, new.peer)),
+            Err(e) => {
+                seat.leave(l);
+                Err(e.into())
+            }
+        }
+    })
 }
 
 /// Ends one direction, or both.
