@@ -39,7 +39,6 @@ pub struct Request {
     deadline: Option<Option<Instant>>,
     interrupted: bool,
     progress: usize,
-    kept: KVec<u8>,
 }
 
 /// What a request has been told of.
@@ -68,7 +67,6 @@ impl Request {
                 deadline: None,
                 interrupted: false,
                 progress: 0,
-                kept: KVec::new(cx),
             },
         )
     }
@@ -89,7 +87,6 @@ impl Request {
         self.deadline = None;
         self.interrupted = false;
         self.progress = 0;
-        self.kept.clear();
     }
 
     /// Before an attempt, which looks for itself at what the notice was about; answers what that
@@ -225,7 +222,7 @@ impl Lwp<'_> {
     }
 
     /// Whether this thread makes an attempt for a request, and so is not to sleep for a file.
-    pub(super) fn makes_attempt(&self) -> bool {
+    pub fn makes_attempt(&self) -> bool {
         let request = self.request().take();
         let some = request.is_some();
         self.request().set(request);
@@ -241,22 +238,6 @@ impl Lwp<'_> {
     /// Notes what has been done, for the next attempt.
     pub fn set_progress(&mut self, progress: usize) {
         self.with_request(|_, r| r.progress = progress);
-    }
-
-    /// Keeps `data`, which was taken from a file, for the next attempt.
-    pub fn keep(&mut self, data: &[u8]) -> Result<(), NoMemory> {
-        self.with_request(|_, r| r.kept.extend_from_slice(data)).unwrap_or(Ok(()))
-    }
-
-    /// Takes what was kept, oldest first; says how much.
-    pub fn take_kept(&mut self, take: impl FnOnce(&[u8])) -> usize {
-        let len = self.with_request(|_, r| {
-            take(&r.kept);
-            let len = r.kept.len();
-            r.kept.clear();
-            len
-        });
-        len.unwrap_or(0)
     }
 }
 

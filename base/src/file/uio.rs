@@ -99,24 +99,6 @@ impl<'a> Uio<'a> {
         &[]
     }
 
-    /// Calls `show` with the first `len` bytes of the request's memory, piece by piece.
-    pub fn copied<E>(
-        &self,
-        len: usize,
-        show: &mut dyn FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut left = len;
-        let mut one = |piece: &[u8]| {
-            let n = left.min(piece.len());
-            left -= n;
-            show(piece.get(..n).unwrap_or_default())
-        };
-        match self {
-            Uio::Into(pieces, _) => pieces.iter().try_for_each(|p| one(p)),
-            Uio::From(pieces, _) => pieces.iter().try_for_each(|p| one(p)),
-        }
-    }
-
     /// Goes `len` bytes on; says how far that was.
     pub fn skip(&mut self, len: usize) -> usize {
         let len = len.min(self.remaining());

@@ -154,7 +154,7 @@ impl TcpPcb {
         if state.flags.contains(SockFlags::RCVBUF_SET) {
             return;
         }
-        let held = u32::try_from(state.rcv.len()).unwrap_or(u32::MAX);
+        let held = u32::try_from(state.rcv.counted()).unwrap_or(u32::MAX);
         let Some(wanted) = tcb.wanted_receive_buffer(held, now) else { return };
         let limit = state.rcv.limit();
         state.rcv.set_limit((wanted as usize).min(tuned_max(cx)).max(limit));

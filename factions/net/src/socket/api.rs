@@ -293,11 +293,22 @@ fn receive<'a>(
             transfer::receive(l, file, &mut uio, flags)
         });
     }
+    if all && waits && l.makes_attempt() {
+        let got = held.attempt(l, Events::IN, flags, deadline, |l, file| {
+            transfer::receive_all(l, file, &mut uio)
+        });
+        return match got {
+            // It does not wait any longer.
+            Err(Errno::WouldBlock | Errno::Interrupted) => {
+                match transfer::receive(l, file, &mut uio, now) {
+                    Err(SockError::WouldBlock) => got,
+                    last => Ok(last?),
+                }
+            }
+            got => got,
+        };
+    }
     let mut total = Received::default();
-    total.len = l.take_kept(|kept| {
-        uio.copy_in(kept);
-    });
-    total.full = total.len;
     loop {
         let mut got = held.attempt(l, Events::IN, flags, deadline, |l, file| {
             transfer::receive(l, file, &mut uio, flags)
@@ -312,10 +323,6 @@ fn receive<'a>(
                 if !more || !waits {
                     return Ok(total);
                 }
-            }
-            Err(Errno::Restart) if total.len > 0 => {
-                uio.copied(total.len, &mut |piece| l.keep(piece).map_err(Errno::from))?;
-                return Err(Errno::Restart);
             }
             Err(_) if total.len > 0 => return Ok(total),
             Err(e) => return Err(e),

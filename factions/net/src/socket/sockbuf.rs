@@ -1,7 +1,8 @@
 //! Socket buffers: what has arrived and was not read, or was written and not sent.
 //!
 //! * [`Sockbuf::append`], [`Sockbuf::pop`]: messages, each with its addresses.
-//! * [`Sockbuf::append_stream`], [`Sockbuf::pull`]: bytes without borders.
+//! * [`Sockbuf::append_stream`], [`Sockbuf::pull`]: bytes without borders.  * [`Sockbuf::set_aside`]:
+//!   for who waits for more of them than there may be.
 //!
 //! Packets are charged by themselves, to the account of whoever made the socket, whoever sent them;
 //! the limit says how much of that one socket may hold: so many bytes of data, and twice as many with what packets cost beside their data.
@@ -53,13 +54,15 @@ pub struct Sockbuf {
     bytes: usize,
     cost: usize,
     limit: usize,
+    /// Bytes at the front that take no room.
+    aside: usize,
     dropped: u64,
 }
 
 impl Sockbuf {
     /// An empty buffer; it holds no memory.
     pub fn new(cx: &Cx<'_>, limit: usize) -> Self {
-        Self { queue: KDeque::new(cx), bytes: 0, cost: 0, limit, dropped: 0 }
+        Self { queue: KDeque::new(cx), bytes: 0, cost: 0, limit, aside: 0, dropped: 0 }
     }
 
     /// Bytes of data.
@@ -84,10 +87,28 @@ impl Sockbuf {
 
     /// Bytes that may still come.
     pub fn room(&self) -> usize {
-        if self.cost >= self.limit.saturating_mul(2) {
+        let counted = self.counted();
+        // What is set aside has its part of the cost.
+        let cost = match self.aside {
+            0 => self.cost as u128,
+            _ => self.cost as u128 * counted as u128 / self.bytes.max(1) as u128,
+        };
+        if cost >= self.limit.saturating_mul(2) as u128 {
             return 0;
         }
-        self.limit.saturating_sub(self.bytes)
+        self.limit.saturating_sub(counted)
+    }
+
+    /// Bytes of data that count against the limit.
+    pub fn counted(&self) -> usize {
+        self.bytes.saturating_sub(self.aside)
+    }
+
+    /// The first `len` bytes of a stream have a reader, which waits for what follows. It might be more
+    /// than the limit allows for, and what follows would never come: so they count no longer, until they
+    /// are read, by whom ever.
+    pub fn set_aside(&mut self, len: usize) {
+        self.aside = self.aside.max(len.min(self.bytes));
     }
 
     /// Messages that found no room.
@@ -180,6 +201,7 @@ impl Sockbuf {
         let record = self.queue.pop_front()?;
         self.bytes -= record.packet.len();
         self.cost -= record.packet.cost();
+        self.aside = self.aside.saturating_sub(record.packet.len());
         Some(record)
     }
 
@@ -193,6 +215,7 @@ impl Sockbuf {
                 record.packet.pull(left);
                 self.cost -= before - record.packet.cost();
                 self.bytes -= left;
+                self.aside = self.aside.saturating_sub(left);
                 return;
             }
             left -= len;

@@ -150,6 +150,27 @@ fn receive_stream(
     Ok(Received { len, full: len, ..Received::default() })
 }
 
+/// Takes of a stream all that `uio` has room for, or what there is if no more will come. Until then it
+/// stays in the socket: who waits without a thread has nothing that could be lost, and needs no memory
+/// to wait with.
+pub(super) fn receive_all(
+    l: &mut Lwp<'_>,
+    file: &SocketFile,
+    uio: &mut Uio<'_>,
+) -> Result<Received, SockError> {
+    let mut state = file.so.state(l);
+    let ends = state.error.is_some() || state.flags.contains(SockFlags::SHUT_READ);
+    let here = state.rcv.len();
+    if here == 0 || ends || here >= uio.remaining() {
+        drop(state);
+        return receive_stream(l, file, uio, MsgFlags::DONTWAIT);
+    }
+    state.rcv.set_aside(here);
+    drop(state);
+    file.pcb.received(l);
+    Err(SockError::WouldBlock)
+}
+
 fn copy(packet: &Packet, uio: &mut Uio<'_>) -> usize {
     let mut done = 0;
     for piece in packet.segments() {
