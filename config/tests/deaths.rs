@@ -2,16 +2,18 @@
 
 mod server;
 
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use remote::{Client, Retry, UdpSocket};
-use server::plain::{BIND, RECVFROM, SENDTO, SOCKET, hello, message, sockaddr, syscall};
-use server::{Place, within};
-use wire::Kind;
+use server::plain::{BIND, GETUID, RECVFROM, SENDTO, SOCKET, hello, message, sockaddr, syscall};
+use server::{Place, tcp_url, within};
+use wire::{HEADER_LEN, Header, Kind, Return};
 
 /// What is left of clients that have gone: sockets, and bytes that the kernel is charged for.
 fn left(client: &Client) -> (usize, u64) {
@@ -92,6 +94,64 @@ fn clients_that_do_not_read_cost_little_and_end_as_well() {
     assert!(watches.getpid().is_ok());
     drop(stream);
     settles(&watches, before);
+}
+
+#[test]
+fn nobodies_that_do_not_read_stay_while_the_share_is_full() {
+    let place = Place::new();
+    let url = tcp_url(&place, "-l netinet -r 4M tcp://127.0.0.1:0");
+    let others = Client::connect(&url).unwrap();
+    let mut stream = TcpStream::connect(url.strip_prefix("tcp://").unwrap()).unwrap();
+    let reader = stream.try_clone().unwrap();
+    rustix::net::sockopt::set_socket_recv_buffer_size(&reader, 65536).unwrap();
+    reader.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut reader = BufReader::new(reader);
+    let mut answer = || {
+        let mut raw = [0; HEADER_LEN];
+        reader.read_exact(&mut raw).unwrap();
+        let header = Header::parse(&raw).unwrap();
+        let mut body = vec![0; header.body_len()];
+        reader.read_exact(&mut body).unwrap();
+        (header.kind, header.request, body)
+    };
+    stream.write_all(&hello()).unwrap();
+    assert_eq!(answer().0, Kind::Welcome);
+    let mut all = Vec::new();
+    while let Ok(socket) = UdpSocket::unbound(&others) {
+        all.push(socket);
+    }
+    // Requests without end, until the sockets between hold all the answers that they can, and the server
+    // listens no more; the last one is written when answers are read.
+    let enough = Arc::new(AtomicBool::new(false));
+    let told = enough.clone();
+    let (written, writes) = std::sync::mpsc::channel();
+    let writer = std::thread::spawn(move || {
+        for request in (0..).take_while(|_| !told.load(Ordering::Relaxed)) {
+            stream.write_all(&syscall(request, GETUID, &[], &[])).unwrap();
+            written.send(request).unwrap();
+        }
+        stream
+    });
+    let mut count = 0;
+    while let Ok(request) = writes.recv_timeout(Duration::from_millis(200)) {
+        count = request + 1;
+    }
+    enough.store(true, Ordering::Relaxed);
+    for next in 0.. {
+        while next == count
+            && let Ok(request) = writes.recv()
+        {
+            count = request + 1;
+        }
+        if next == count {
+            break;
+        }
+        let (kind, number, body) = answer();
+        assert_eq!((kind, number), (Kind::Return, next));
+        assert_eq!(Return::parse(&body).unwrap().0.word, 65534, "a nobody's user");
+    }
+    drop(writer.join().unwrap());
+    assert!(others.getpid().is_ok());
 }
 
 /// Runs in a process of its own, out of `clients_that_are_killed`.

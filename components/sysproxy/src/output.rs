@@ -53,6 +53,11 @@ impl Output {
         if self.bytes.account().left() / 8 >= most { Ok(()) } else { self.bytes.reserve(more) }
     }
 
+    /// Takes room for `more` bytes now.
+    pub(crate) fn make_room(&mut self, more: usize) -> Result<(), NoMemory> {
+        self.bytes.reserve(more)
+    }
+
     /// Begins a message; `fixed` bytes behind the header are filled in at the end.
     pub(crate) fn begin(&mut self, fixed: usize) -> Result<Begun, NoMemory> {
         let begun = Begun(self.bytes.len());
@@ -110,13 +115,15 @@ impl Output {
                 n => self.sent += n.min(rest.len()),
             }
         }
-        // A session that moves much keeps its memory; one that moved much once does not.
+        // A session that moves much keeps its memory; one that moved much once does not, if there is
+        // the little that it always has.
         if self.bytes.capacity() > KEPT && self.bytes.len() < self.bytes.capacity() / 8 {
-            self.bytes = KVec::new(cx);
+            let mut less = KVec::new(cx);
+            if less.reserve(LEAST).is_ok() {
+                self.bytes = less;
+            }
         }
         self.bytes.clear();
-        // What it had before, at most; if others took that meanwhile, it is asked for again.
-        let _ = self.bytes.reserve(LEAST);
         self.sent = 0;
     }
 }

@@ -118,7 +118,8 @@ impl Session {
         Session { service: service.clone(), trust, token, phase }
     }
 
-    /// Takes in what the client has sent, all of it. Answers go to `transport`.
+    /// Takes in what the client has sent, all of it: no more than [`Session::room`] said, or it may be too
+    /// much to be kept. Answers go to `transport`.
     pub fn input(&mut self, mut bytes: &[u8], transport: &mut dyn Transport) -> Result<(), Ended> {
         let ended = self.take_in(&mut bytes, transport);
         if ended.is_err() {
@@ -143,9 +144,13 @@ impl Session {
                 Outside::Exec(request, name) => {
                     let pid = process.lwp.pid();
                     process.inside(|l, s| {
-                        s.exec(l)?;
-                        l.proc().set_name(l, name);
-                        Ok(greet(l, s, request, pid)?)
+                        let mut welcome = Length(0);
+                        write_welcome(l, pid, &mut welcome)?;
+                        if s.exec(l, request, welcome.0)? {
+                            l.proc().set_name(l, name);
+                            greet(l, s, request, pid)?;
+                        }
+                        Ok(())
                     })?;
                 }
             }
@@ -166,6 +171,16 @@ impl Session {
             Ok(())
         })?;
         self.input(&[], transport)
+    }
+
+    /// How many bytes from the client [`Session::input`] is to be given at most: no more than the session
+    /// could keep if there were no room for its answers. 0: none before the next [`Session::flush`].
+    pub fn room(&mut self) -> Result<usize, Ended> {
+        match &mut self.phase {
+            Phase::New { len, .. } => Ok(MAX_HELLO - *len),
+            Phase::Open(process) => process.inside(|l, s| s.room(l)),
+            Phase::Over => Err(Ended::Gone),
+        }
     }
 
     /// Whether the client has not been welcomed yet.
@@ -363,12 +378,30 @@ impl Service {
 }
 
 fn greet(l: &Lwp<'_>, state: &mut State, request: u64, pid: u32) -> Result<(), NoMemory> {
+    state.output().message(Kind::Welcome, request, |out| write_welcome(l, pid, out))
+}
+
+fn write_welcome(
+    l: &Lwp<'_>,
+    pid: u32,
+    out: &mut impl wire::Out<Error = NoMemory>,
+) -> Result<(), NoMemory> {
     let calls = Descriptions::default();
     let welcome = Welcome { version: VERSION, pid, kernel: l.kernel_name(), calls };
-    state.output().message(Kind::Welcome, request, |out| {
-        welcome.write(out)?;
-        describe_all(l, out)
-    })
+    welcome.write(out)?;
+    describe_all(l, out)
+}
+
+/// How long a message would be.
+struct Length(usize);
+
+impl wire::Out for Length {
+    type Error = NoMemory;
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), NoMemory> {
+        self.0 += bytes.len();
+        Ok(())
+    }
 }
 
 /// Refuses a client that has no process: nothing of the kernel's is spent on it.

@@ -1,7 +1,9 @@
 //! What a session has inside the kernel: bytes on their way in and out, and calls under way.
 //!
 //! A message that there is no memory for is passed over, and its call answered with ENOMEM: the client
-//! goes on.
+//! goes on. Where there is no room for an answer, because the client does not read those that it has,
+//! requests are kept until there is. So no more is read than could be kept ([`State::room`]), and what
+//! cannot be read waits outside.
 //!
 //! Locking: one thread at a time drives a session; it takes the state out of the kernel's table and
 //! puts it back ([`Sessions::with`]). `Rank::Proto` for the table.
@@ -13,7 +15,8 @@ use base::proc::Name;
 use base::vm::kmem;
 use base::{Cx, Errno, KBox, KVec, Lwp, NoMemory};
 use wire::{
-    Cookie, HEADER_LEN, Header, Hello, How, Kind, MAX_REQUESTS, Malformed, Reader, Refused, Syscall,
+    Cookie, HEADER_LEN, Header, Hello, How, Kind, MAX_HELLO, MAX_REQUESTS, Malformed, Reader,
+    Refused, Return, Syscall,
 };
 
 use crate::call::{self, Call, Waiting};
@@ -23,6 +26,13 @@ use crate::session::{Ended, Trust};
 
 /// The most memory of the client's that calls under way may keep, in bytes.
 const MAX_KEPT: usize = 8 << 20;
+
+/// Bytes of messages that a session can always keep: a call that sends little memory along, or any
+/// message that is none.
+const LEAST: usize = MAX_HELLO;
+
+/// The most that is taken in at once.
+const CHUNK: usize = 64 << 10;
 
 /// Calls of somebody that may wait: what happens wakes all that wait for it.
 const MAX_OF_NOBODY: usize = 128;
@@ -91,6 +101,27 @@ impl State {
         !self.output.is_full() && !self.is_stalled
     }
 
+    /// How many bytes of requests may be taken in: no more than can be kept if they cannot be answered. 0:
+    /// none now.
+    pub(crate) fn room(&mut self, l: &mut Lwp<'_>) -> Result<usize, Ended> {
+        if !self.wants_input() {
+            return Ok(0);
+        }
+        let left = self.input.account().left() / 8;
+        let often = [CHUNK, KEPT].into_iter().find(|n| *n as u64 <= left);
+        let mut room = often.unwrap_or(0).max(self.input.capacity() - self.input.len());
+        if room == 0 {
+            // The rest of a message that there is no memory for.
+            if !self.output.has_room() {
+                self.is_stalled = true;
+                return Ok(0);
+            }
+            self.pass_over(l, &[])?;
+            room = self.input.capacity();
+        }
+        Ok(room.saturating_add(self.skip).min(CHUNK))
+    }
+
     /// Takes messages in, and answers them as far as they can be answered now.
     pub(crate) fn input(
         &mut self,
@@ -99,6 +130,12 @@ impl State {
         transport: &mut dyn Transport,
     ) -> Result<Option<Outside>, Ended> {
         let outside = self.take_messages(l, bytes, transport);
+        if self.input.is_empty() && self.input.capacity() > KEPT {
+            // Later, if there is not even memory for less.
+            if let Ok(less) = empty_input(l) {
+                self.input = less;
+            }
+        }
         self.output.flush(l, transport);
         if core::mem::take(&mut self.is_behind) {
             self.resume(l, transport)?;
@@ -113,6 +150,14 @@ impl State {
         transport: &mut dyn Transport,
     ) -> Result<Option<Outside>, Ended> {
         self.is_stalled = false;
+        // Memory to keep them with is there before any of them is looked at.
+        let mut spare = KVec::new(l);
+        let most = bytes.len().saturating_sub(self.skip);
+        if self.input.is_empty() && most > self.input.capacity() {
+            let _ = spare.reserve(most);
+        } else {
+            let _ = self.input.reserve(most);
+        }
         loop {
             let passed = self.skip.min(bytes.len());
             *bytes = bytes.get(passed..).unwrap_or_default();
@@ -122,7 +167,14 @@ impl State {
             }
             if !self.make_room(l, transport)? {
                 self.is_stalled = true;
-                self.input.extend_from_slice(core::mem::take(bytes))?;
+                let (kept, bytes) = (self.input.len(), core::mem::take(bytes));
+                if self.input.capacity() - kept < bytes.len()
+                    && spare.capacity() >= kept + bytes.len()
+                {
+                    spare.extend_from_slice(&self.input)?;
+                    self.input = spare;
+                }
+                self.input.extend_from_slice(bytes)?;
                 return Ok(None);
             }
             let outside = if self.input.is_empty() {
@@ -153,10 +205,6 @@ impl State {
                 };
                 self.input = input;
                 self.input.drain(..used as usize);
-                if self.input.is_empty() && self.input.capacity() > KEPT {
-                    drop(core::mem::replace(&mut self.input, KVec::new(l)));
-                    self.input = empty_input(l)?;
-                }
                 outside
             };
             if outside.is_some() {
@@ -192,7 +240,7 @@ impl State {
                     self.done(l, at);
                 }
             }
-            // The others are short.
+            // The others fit into what a session always has.
             _ => return Err(Ended::NoMemory),
         }
         Ok(())
@@ -369,13 +417,26 @@ impl State {
     }
 
     /// Another program takes the process over: its calls end, and so do the descriptors that are
-    /// marked so.
-    pub(crate) fn exec(&mut self, l: &mut Lwp<'_>) -> Result<(), Ended> {
+    /// marked so. `welcome`: how long what it is told will be. Without memory for that nothing happens,
+    /// and it is refused.
+    pub(crate) fn exec(
+        &mut self,
+        l: &mut Lwp<'_>,
+        request: u64,
+        welcome: usize,
+    ) -> Result<bool, NoMemory> {
+        let answers = self.calls.len() * (HEADER_LEN + Return::LEN);
+        if self.output.make_room(answers + HEADER_LEN + welcome).is_err() {
+            self.refuse(request, Errno::NoMemory, NO_MEMORY)?;
+            return Ok(false);
+        }
+        // Nobody is left who would take what they have found.
         while let Some(request) = self.calls.first().map(|c| c.request) {
-            self.cancel(l, request)?;
+            call::fail(&mut self.output, request, Errno::Interrupted)?;
+            self.done(l, 0);
         }
         l.proc().fds().exec(l);
-        Ok(())
+        Ok(true)
     }
 
     /// Refuses a request that is none of a call's.
@@ -397,10 +458,13 @@ impl State {
     }
 }
 
-/// Room for the header of a message that comes in pieces, which a session always has.
+/// Why a program does not get the process.
+const NO_MEMORY: &str = "the kernel has no memory for this client";
+
+/// Room for messages that cannot be answered at once, which a session always has.
 fn empty_input(cx: &Cx<'_>) -> Result<KVec<u8>, NoMemory> {
     let mut input = KVec::new(cx);
-    input.reserve(HEADER_LEN)?;
+    input.reserve(LEAST)?;
     Ok(input)
 }
 

@@ -10,6 +10,7 @@ pub const SOCKET: u32 = 41;
 pub const SENDTO: u32 = 44;
 pub const RECVFROM: u32 = 45;
 pub const BIND: u32 = 49;
+pub const GETUID: u32 = 102;
 
 /// The address of a socket of this machine, as calls take it.
 pub fn sockaddr(port: u16) -> Vec<u8> {

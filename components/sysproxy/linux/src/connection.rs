@@ -80,8 +80,9 @@ impl Connection {
         if told.output && self.pipe.flush() && !self.session.is_new() {
             self.session.flush(&mut self.pipe)?;
         }
-        if told.input {
-            let bytes = self.pipe.receive(scratch)?;
+        let room = if told.input { self.session.room()? } else { 0 };
+        if room > 0 {
+            let bytes = self.pipe.receive(scratch, room)?;
             if !bytes.is_empty() {
                 self.session.input(bytes, &mut self.pipe)?;
             }

@@ -60,10 +60,17 @@ impl Pipe {
         Pipe { socket, seal, broken: false }
     }
 
-    /// Reads once. Empty: nothing is there, or nothing that says something yet.
-    pub(crate) fn receive<'a>(&mut self, scratch: &'a mut Scratch) -> Result<&'a [u8], Closed> {
+    /// Reads once, `most` bytes at most; of a sealed stream, whose pieces can only be opened whole, as many as there
+    /// are. Empty: nothing is there, or nothing that says something yet.
+    pub(crate) fn receive<'a>(
+        &mut self,
+        scratch: &'a mut Scratch,
+        most: usize,
+    ) -> Result<&'a [u8], Closed> {
+        let most = if self.seal.is_some() { PIECE } else { most.min(PIECE) };
         let n = loop {
-            match recv(&self.socket, scratch.raw.as_mut_slice(), RecvFlags::DONTWAIT) {
+            let place = scratch.raw.get_mut(..most).unwrap_or_default();
+            match recv(&self.socket, place, RecvFlags::DONTWAIT) {
                 Ok((_, 0)) => return Err(Closed::HungUp),
                 Ok((_, n)) => break n,
                 Err(Errno::AGAIN) => return Ok(&[]),
