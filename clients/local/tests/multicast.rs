@@ -119,6 +119,30 @@ fn rfc1112_6_1_copies_for_this_kernel_and_the_interface_to_leave_by() {
 }
 
 #[test]
+fn rfc1112_6_1_a_datagram_to_a_group_is_cut_like_any_other() {
+    everywhere(|host| {
+        let (a, b) = pair(host);
+        let [x, y] = [shared(&a), shared(&b)];
+        x.join_multicast_v4(&GROUP, &A).unwrap();
+        y.join_multicast_v4(&GROUP, &B).unwrap();
+        let sender = socket(&a, "0.0.0.0:0");
+        for size in [1472, 1473, 20_000, 65_507] {
+            let data: Vec<u8> = (0..size).map(|i| (i * 7 % 251) as u8).collect();
+            assert_eq!(sender.send_to(&data, (GROUP, 5000)).unwrap(), size);
+            for receiver in [&x, &y] {
+                let mut buf = vec![0; 70_000];
+                let n = receiver.recv(&mut buf).unwrap();
+                assert!(buf[..n] == data, "{n} of {size}");
+            }
+        }
+        assert_eq!(counter(&b, "ip", "reassembled"), 3);
+        // What is for everybody is not.
+        sender.set_broadcast(true).unwrap();
+        fails_with(sender.send_to(&[0; 1473], "10.0.0.255:5000"), Errno::MessageSize);
+    });
+}
+
+#[test]
 fn what_cannot_be_joined_or_left() {
     everywhere(|host| {
         let (_a, b) = pair(host);

@@ -12,7 +12,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::finish::longest;
 use super::input::{is_everybody, refuse_options};
 use super::options;
-use super::output::{SendError, send_on};
+use super::output::{SendError, send_in_pieces, send_on};
 use crate::component::INET;
 use crate::icmp::send::{Report, report};
 use crate::wire::icmp::code;
@@ -71,7 +71,8 @@ pub(super) fn forward(cx: &Cx<'_>, mut packet: Packet, route: Route) {
         let _ = send_on(cx, &route.ifp, next_hop.unwrap_or(dst), packet);
         return;
     }
-    match super::output::send_in_pieces(cx, &route.ifp, next_hop.unwrap_or(dst), packet) {
+    let send = &mut |part| send_on(cx, &route.ifp, next_hop.unwrap_or(dst), part);
+    match send_in_pieces(cx, mtu, packet, send) {
         Ok(()) => {}
         Err((SendError::TooBig { mtu }, Some(packet))) => {
             // RFC 1191 §4: with the MTU of the link that it did not fit.

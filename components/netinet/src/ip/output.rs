@@ -171,10 +171,11 @@ fn to_everybody(
     if ifp.kind() == IfKind::Loopback {
         return if loops { loop_back(cx, packet) } else { Ok(()) };
     }
-    if packet.len() > ifp.mtu() as usize {
+    let (group, fits) = (dst.is_multicast(), packet.len() <= ifp.mtu() as usize);
+    if !group && !fits {
+        // As on BSD: everybody would have to put it together.
         return Err(SendError::TooBig { mtu: ifp.mtu() });
     }
-    let group = dst.is_multicast();
     let stays = group
         && Ipv4Header::read_from_prefix(packet.head()).is_ok_and(|(header, _)| header.ttl == 0);
     let mac = if group { MacAddr::ipv4_multicast(dst) } else { MacAddr::BROADCAST };
@@ -189,7 +190,11 @@ fn to_everybody(
         // RFC 1112 §6.1: not beyond this host.
         return Ok(());
     }
-    Ok(ethernet::output(cx, ifp, mac, EtherType::IPV4, packet)?)
+    let send = &mut |part| Ok(ethernet::output(cx, ifp, mac, EtherType::IPV4, part)?);
+    if fits {
+        return send(packet);
+    }
+    send_in_pieces(cx, ifp.mtu(), packet, send).map_err(|(e, _)| e)
 }
 
 fn send_fitting(
@@ -201,7 +206,8 @@ fn send_fitting(
     if longest(&packet) <= ifp.mtu() as usize {
         return send_on(cx, ifp, next_hop, packet);
     }
-    send_in_pieces(cx, ifp, next_hop, packet).map_err(|(e, _)| e)
+    let send = &mut |part| send_on(cx, ifp, next_hop, part);
+    send_in_pieces(cx, ifp.mtu(), packet, send).map_err(|(e, _)| e)
 }
 
 /// Sends a packet that fits the interface to a neighbour on it.
@@ -222,21 +228,21 @@ fn must_not_be_cut(packet: &Packet) -> bool {
     Ipv4Header::read_from_prefix(packet.head()).is_ok_and(|(header, _)| header.dont_fragment())
 }
 
-/// Cuts a packet and sends the pieces. One that must not be cut comes back.
+/// Cuts a packet into pieces of up to `mtu` bytes, and has `send` send them. One that must not be cut
+/// comes back.
 #[cold]
 pub(super) fn send_in_pieces(
     cx: &Cx<'_>,
-    ifp: &KArc<Ifnet>,
-    next_hop: Ipv4Addr,
+    mtu: u32,
     mut packet: Packet,
+    send: &mut dyn FnMut(Packet) -> Result<(), SendError>,
 ) -> Result<(), (SendError, Option<Packet>)> {
     let inet = cx.get(&INET);
-    let mtu = ifp.mtu();
     if !packet.unfinished().is_empty() && !must_not_be_cut(&packet) {
         // Pieces of it could not be finished.
         let mut sent = Ok(());
         let _ = finish_bare(cx, packet, &mut |p| {
-            sent = send_in_pieces(cx, ifp, next_hop, p);
+            sent = send_in_pieces(cx, mtu, p, send);
             if sent.is_ok() { Ok(()) } else { Err(IfError::Full) }
         });
         return sent;
@@ -281,7 +287,7 @@ pub(super) fn send_in_pieces(
         // Without one piece the others are of no use.
         let part = cut().map_err(|_| (SendError::NoMemory, None))?;
         inet.ip.fragments_made.inc(cx);
-        send_on(cx, ifp, next_hop, part).map_err(|e| (e, None))?;
+        send(part).map_err(|e| (e, None))?;
     }
     Ok(())
 }
