@@ -6,7 +6,8 @@
 //! * [`dhcp_server`]: lends addresses.
 //! * [`frames`]: any input, as frames into a router, for the fuzzer.
 //! * [`messages`]: any input, as what hostile clients say to a server.
-//! * [`namespace`]: a test in a network namespace of its own.
+//! * [`namespace`]: a test in a network namespace of its own.  * [`uplink`]: a kernel on a tap in it.
+//! * [`streams`]: bytes that are compared by hash.  * [`patience`]: waiting for what must come.
 //! * [`scribble`]: any input, as nonsense in a bus file, likewise.
 //! * [`lending`]: any input, as what DHCP servers say.
 //! * [`scratch`]: a folder for a test's files.
@@ -27,10 +28,13 @@ pub mod line;
 pub mod messages;
 pub mod namespace;
 pub mod node;
+pub mod patience;
 pub mod random;
 pub mod scratch;
 pub mod scribble;
 pub mod station;
+pub mod streams;
+pub mod uplink;
 pub mod wire;
 
 pub use crossing::Crossing;

@@ -4,78 +4,18 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::mem::MaybeUninit;
-use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use linux::Linux;
 use net::ifnet::config;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, ipproto};
-use sha2::{Digest, Sha256};
 use tests::dhcp_server::DhcpServer;
 use tests::namespace::{self, ip};
+use tests::patience::{PATIENCE, within};
+use tests::streams::both_ways;
+use tests::uplink::{self, HOST, KERNEL, lab, with_link};
 use tests::{Lab, Node};
-
-/// The host's end of the link, and the kernel's.
-const HOST: [u8; 4] = [10, 77, 0, 1];
-const KERNEL: [u8; 4] = [10, 77, 0, 2];
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn lab() -> Lab {
-    Lab::on(Linux::builder().io("virtif", virtif_linux::taps()).build())
-}
-
-/// A kernel on `tap0`, which the host made and gave an address.
-fn with_link(test: &str, body: impl FnOnce(&Lab, &Node)) {
-    namespace::run(test, || {
-        ip("tuntap add dev tap0 mode tap");
-        ip("addr add 10.77.0.1/24 dev tap0");
-        ip("link set tap0 up");
-        let lab = lab();
-        let node = lab.hosted("node");
-        node.enter(|l| {
-            config::create(l, "virt0")?;
-            config::add_addr(l, "virt0", IpAddr::from(KERNEL), 24)
-        })
-        .unwrap()
-        .unwrap();
-        body(&lab, &node);
-    });
-}
-
-/// `len` bytes that repeat nowhere, the same for the same seed; in pieces to whoever takes them.
-fn stream(seed: u64, len: usize, mut take: impl FnMut(&[u8])) -> [u8; 32] {
-    let (mut hash, mut x, mut left) = (Sha256::new(), seed | 1, len);
-    let mut piece = vec![0; 60_000];
-    while left != 0 {
-        let n = left.min(piece.len());
-        for bytes in piece[..n].chunks_mut(8) {
-            (x, _) = (x.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(seed << 1 | 1), ());
-            let word = (x ^ x >> 29).to_le_bytes();
-            bytes.copy_from_slice(&word[..bytes.len()]);
-        }
-        hash.update(&piece[..n]);
-        take(&piece[..n]);
-        left -= n;
-    }
-    hash.finalize().into()
-}
-
-/// The hash of all that comes, and how much it was.
-fn drain(mut from: impl Read) -> (usize, [u8; 32]) {
-    let (mut hash, mut buf, mut len) = (Sha256::new(), vec![0; 1 << 16], 0);
-    loop {
-        match from.read(&mut buf).unwrap() {
-            0 => return (len, hash.finalize().into()),
-            n => {
-                hash.update(&buf[..n]);
-                len += n;
-            }
-        }
-    }
-}
 
 #[test]
 fn the_kernel_pings_the_host() {
@@ -163,10 +103,10 @@ fn a_stream_that_the_host_opens() {
             scope.spawn(|| {
                 let (stream, from) = listener.accept().unwrap();
                 assert_eq!(from.ip(), IpAddr::from(HOST));
-                both_ways(&stream, &stream, 1, 2, || stream.shutdown(Shutdown::Write).unwrap());
+                both_ways(&stream, BULK, (1, 2));
             });
             let stream = TcpStream::connect((Ipv4Addr::from(KERNEL), 80)).unwrap();
-            both_ways(&stream, &stream, 2, 1, || stream.shutdown(Shutdown::Write).unwrap());
+            both_ways(&stream, BULK, (2, 1));
         });
         let bad = ["bad_header", "bad_checksum"].map(|name| node.counter("tcp", name));
         assert_eq!(bad, [0, 0], "every segment is as its sender made it");
@@ -181,30 +121,13 @@ fn a_stream_that_the_kernel_opens() {
             scope.spawn(|| {
                 let (stream, from) = listener.accept().unwrap();
                 assert_eq!(from.ip(), IpAddr::from(KERNEL));
-                both_ways(&stream, &stream, 3, 4, || stream.shutdown(Shutdown::Write).unwrap());
+                both_ways(&stream, BULK, (3, 4));
             });
             let stream = local::TcpStream::connect(node, (Ipv4Addr::from(HOST), 81)).unwrap();
-            both_ways(&stream, &stream, 4, 3, || stream.shutdown(Shutdown::Write).unwrap());
+            both_ways(&stream, BULK, (4, 3));
         });
         let refused = local::TcpStream::connect(node, (Ipv4Addr::from(HOST), 82)).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
-    });
-}
-
-/// Sends the stream of seed `mine`, while that of `theirs` has to come.
-fn both_ways(
-    from: impl Read + std::marker::Send,
-    mut to: impl Write,
-    mine: u64,
-    theirs: u64,
-    end: impl FnOnce(),
-) {
-    std::thread::scope(|scope| {
-        let reader = scope.spawn(|| drain(from));
-        stream(mine, BULK, |piece| to.write_all(piece).unwrap());
-        end();
-        let expected = stream(theirs, BULK, |_| {});
-        assert_eq!(reader.join().unwrap(), (BULK, expected));
     });
 }
 
@@ -372,9 +295,7 @@ fn interfaces_and_kernels_come_and_go() {
         within("a word about it", || node.dmesg().contains("virt0: the host's tap0 is gone"));
         assert!(node.ping_patiently(HOST, 1).is_err());
         // Another one, and the link is there again.
-        ip("tuntap add dev tap0 mode tap");
-        ip("addr add 10.77.0.1/24 dev tap0");
-        ip("link set tap0 up");
+        uplink::tap();
         node.enter(|l| config::set_linkstr(l, "virt0", "")).unwrap().unwrap();
         node.enter(|l| config::set_linkstr(l, "virt0", "tap0")).unwrap().unwrap();
         assert_eq!(node.ping_patiently(HOST, 20).unwrap().kind, 0);
@@ -497,10 +418,10 @@ fn a_bridge_leads_others_to_the_host() {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let (stream, _) = listener.accept().unwrap();
-                both_ways(&stream, &stream, 5, 6, || stream.shutdown(Shutdown::Write).unwrap());
+                both_ways(&stream, BULK, (5, 6));
             });
             let stream = TcpStream::connect((Ipv4Addr::new(10, 77, 0, 3), 80)).unwrap();
-            both_ways(&stream, &stream, 6, 5, || stream.shutdown(Shutdown::Write).unwrap());
+            both_ways(&stream, BULK, (6, 5));
         });
         assert!(node.counter("bridge", "forwarded") > 1000);
     });
@@ -509,9 +430,7 @@ fn a_bridge_leads_others_to_the_host() {
 #[test]
 fn an_address_from_a_server_on_the_host() {
     namespace::run("an_address_from_a_server_on_the_host", || {
-        ip("tuntap add dev tap0 mode tap");
-        ip("addr add 10.77.0.1/24 dev tap0");
-        ip("link set tap0 up");
+        uplink::tap();
         // Answers to those who have no address yet go to everybody on that link.
         ip("route add 255.255.255.255 dev tap0");
         let socket = UdpSocket::bind("0.0.0.0:67").unwrap();
@@ -554,13 +473,4 @@ fn an_address_from_a_server_on_the_host() {
         node.enter(|l| dhcp::release(l, "virt0")).unwrap().unwrap();
         within("the address's end", || addr(&node).is_none());
     });
-}
-
-/// Waits for something that must come.
-fn within(what: &str, mut there: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !there() {
-        assert!(Instant::now() < deadline, "{what}: not in time");
-        std::thread::park_timeout(Duration::from_millis(2));
-    }
 }
