@@ -1,0 +1,246 @@
+//! Linux's TCP through a link of ours that is bad: loss, delay, other orders, doubles, turned bits, and
+//! too little room. What is written arrives, whoever speaks and whoever began.
+//!
+//! ```text
+//! Linux -- tap0 -- virt0 [bridge] shmif0 -- bus -- shmif0 [peer]
+//! Linux -- tap0 -- virt0 [bridge] virt1 -- tap1 -- Linux, in another namespace
+//! ```
+//! The bridge is a kernel of ours; the links are on what it sends, one for each direction.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use base::Errno;
+use local::ifconfig::{self, Character, Distribution, Probability};
+use net::ifnet::config;
+use net::link::Counts;
+use tests::namespace::{self, Another, ip};
+use tests::patience::PATIENCE;
+use tests::streams::both_ways;
+use tests::uplink::{self, HOST};
+use tests::{Lab, Node};
+
+const PEER: [u8; 4] = [10, 77, 0, 2];
+const MS: Duration = Duration::from_millis(1);
+
+/// A kernel whose bridge joins `virt0` and `other`.
+fn bridge(lab: &Lab, other: &str, linkstr: &str) -> Node {
+    let node = lab.hosted("bridge");
+    node.enter(|l| {
+        config::create(l, "bridge0")?;
+        for (name, linkstr) in [("virt0", "tap0"), (other, linkstr)] {
+            config::create(l, name)?;
+            config::set_linkstr(l, name, linkstr)?;
+            config::set_up(l, name, true)?;
+            bridge::add(l, "bridge0", name)?;
+        }
+        config::set_up(l, "bridge0", true)?;
+        Ok::<_, Errno>(())
+    })
+    .unwrap()
+    .unwrap();
+    node
+}
+
+/// What the link of `name` did.
+fn counts(node: &Node, name: &str) -> Counts {
+    let all = ifconfig::list(node).unwrap();
+    all.into_iter().find(|interface| interface.name == name).unwrap().status.counts
+}
+
+/// What was asked for has happened, and nothing else.
+#[track_caller]
+fn check_link(node: &Node, name: &str, asked: &Character) {
+    let did = counts(node, name);
+    for (asked, did, what) in [
+        (asked.loss, did.lost, "lost"),
+        (asked.reorder, did.reordered, "reordered"),
+        (asked.duplicate, did.duplicated, "duplicated"),
+        (asked.corrupt, did.corrupted, "corrupted"),
+    ] {
+        assert_eq!(asked > Probability::NEVER, did > 0, "{name}: {did} {what}");
+    }
+    assert!(asked.limit == 0 || did.full > 0, "{name} was never full");
+}
+
+/// Segments that Linux has found to be spoilt, in the namespace of this thread.
+fn spoilt_at_linux() -> u64 {
+    let table = std::fs::read_to_string("/proc/thread-self/net/snmp").unwrap();
+    let mut rows = table.lines().filter(|line| line.starts_with("Tcp:"));
+    let (names, values) = (rows.next().unwrap(), rows.next().unwrap());
+    let mut columns = names.split_whitespace().zip(values.split_whitespace());
+    columns.find(|(name, _)| *name == "InCsumErrors").unwrap().1.parse().unwrap()
+}
+
+/// Both stacks have seen bad checksums if there were bits turned over, and none otherwise.
+#[track_caller]
+fn check_sums(ours: &[&Node], linux: &[u64], asked: &Character) {
+    let is_bad = asked.corrupt > Probability::NEVER;
+    for node in ours {
+        let found = node.counter("tcp", "bad_checksum");
+        assert_eq!(found > 0, is_bad, "{found} bad checksums at {}", node.name());
+        if !is_bad {
+            let all = [("tcp", "bad_header"), ("ip", "bad_header"), ("ip", "bad_address")];
+            assert_eq!(all.map(|(group, name)| node.counter(group, name)), [0; 3]);
+        }
+    }
+    for found in linux {
+        assert_eq!(*found > 0, is_bad, "{found} bad checksums at Linux");
+    }
+}
+
+/// Streams of `len` bytes between Linux and a kernel of ours, through a link of this character in each
+/// direction: two connections at once, of which each side opens one, full in both directions.
+fn linux_to_ours(test: &str, len: usize, asked: Character) {
+    namespace::run(test, || {
+        uplink::tap();
+        let lab = uplink::lab();
+        let (bridge, peer) = (bridge(&lab, "shmif0", "bus"), lab.hosted("peer"));
+        peer.plug("shmif0", "bus", (PEER, 24)).unwrap();
+        // Addresses of neighbours have no checksum: those are found before the weather turns bad.
+        let mac = ifconfig::list(&peer).unwrap().into_iter().find(|i| i.name == "shmif0");
+        let mac = mac.unwrap().link.map(|byte| format!("{byte:02x}")).join(":");
+        ip(&format!("neigh replace {} lladdr {mac} dev tap0 nud permanent", Ipv4Addr::from(PEER)));
+        assert_eq!(peer.ping(HOST).unwrap().kind, 0);
+        for name in ["virt0", "shmif0"] {
+            ifconfig::character(&bridge, name, asked).unwrap();
+        }
+        let chances = [asked.loss, asked.corrupt, asked.reorder];
+        if chances == [Probability::NEVER; 3] {
+            let before = Instant::now();
+            assert_eq!(peer.ping(HOST).unwrap().kind, 0);
+            assert!(before.elapsed() >= 2 * (asked.delay - asked.jitter));
+        }
+
+        let theirs = TcpListener::bind((Ipv4Addr::from(HOST), 80)).unwrap();
+        let ours = local::TcpListener::bind(&peer, (Ipv4Addr::from(PEER), 81)).unwrap();
+        let linux = |stream: &TcpStream, seeds| {
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            both_ways(stream, len, seeds);
+        };
+        let kernel = |stream: &local::TcpStream, seeds| {
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            both_ways(stream, len, seeds);
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| linux(&theirs.accept().unwrap().0, (1, 2)));
+            scope.spawn(|| {
+                kernel(
+                    &local::TcpStream::connect(&peer, SocketAddr::from((HOST, 80))).unwrap(),
+                    (2, 1),
+                );
+            });
+            scope.spawn(|| kernel(&ours.accept().unwrap().0, (3, 4)));
+            scope.spawn(|| {
+                linux(&TcpStream::connect(SocketAddr::from((PEER, 81))).unwrap(), (4, 3))
+            });
+        });
+        for name in ["virt0", "shmif0"] {
+            check_link(&bridge, name, &asked);
+        }
+        check_sums(&[&peer], &[spoilt_at_linux()], &asked);
+    });
+}
+
+#[test]
+fn loss() {
+    let loss = Probability::percent(2);
+    linux_to_ours("loss", 4 << 20, Character { loss, ..Character::default() });
+}
+
+#[test]
+fn delay_that_varies() {
+    let character = Character { delay: 10 * MS, jitter: 4 * MS, ..Character::default() };
+    linux_to_ours("delay_that_varies", 4 << 20, character);
+}
+
+#[test]
+fn other_orders() {
+    let reorder = Probability::percent(5);
+    linux_to_ours(
+        "other_orders",
+        4 << 20,
+        Character { delay: 2 * MS, reorder, ..Character::default() },
+    );
+}
+
+#[test]
+fn doubles() {
+    let duplicate = Probability::percent(5);
+    linux_to_ours("doubles", 4 << 20, Character { duplicate, ..Character::default() });
+}
+
+#[test]
+fn turned_bits() {
+    let corrupt = Probability::percent(2);
+    linux_to_ours("turned_bits", 4 << 20, Character { corrupt, ..Character::default() });
+}
+
+#[test]
+fn a_narrow_link_with_little_room() {
+    let narrow = Character { rate: 100_000_000, limit: 40, ..Character::default() };
+    linux_to_ours("a_narrow_link_with_little_room", 4 << 20, narrow);
+}
+
+/// All of it.
+fn storm() -> Character {
+    Character {
+        delay: 4 * MS,
+        jitter: 2 * MS,
+        distribution: Distribution::Normal,
+        rate: 100_000_000,
+        loss: Probability::percent(1),
+        reorder: Probability::percent(2),
+        duplicate: Probability::percent(2),
+        corrupt: Probability::percent(1),
+        ..Character::default()
+    }
+}
+
+#[test]
+fn all_at_once() {
+    linux_to_ours("all_at_once", 1 << 20, storm());
+}
+
+#[test]
+fn linux_to_linux_through_all_at_once() {
+    namespace::run("linux_to_linux_through_all_at_once", || {
+        uplink::tap();
+        let lab = uplink::lab();
+        let bridge = bridge(&lab, "virt1", "tap1");
+        // The kernel has it open; where its other end is, is no matter of the kernel's.
+        let far = Another::new();
+        ip("link set tap0 address 02:77:00:00:00:01");
+        ip("link set tap1 address 02:77:00:00:00:02");
+        far.take("tap1");
+        far.enter(|| {
+            ip("addr add 10.77.0.2/24 dev tap1");
+            ip("link set tap1 up");
+            ip("neigh replace 10.77.0.1 lladdr 02:77:00:00:00:01 dev tap1 nud permanent");
+        });
+        ip("neigh replace 10.77.0.2 lladdr 02:77:00:00:00:02 dev tap0 nud permanent");
+        for name in ["virt0", "virt1"] {
+            ifconfig::character(&bridge, name, storm()).unwrap();
+        }
+        let near = TcpListener::bind((Ipv4Addr::from(HOST), 80)).unwrap();
+        let there = far.enter(|| TcpListener::bind((Ipv4Addr::from(PEER), 81)).unwrap());
+        let talk = |stream: &TcpStream, seeds| {
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            both_ways(stream, 1 << 20, seeds);
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| talk(&near.accept().unwrap().0, (1, 2)));
+            scope.spawn(|| {
+                let connect = || TcpStream::connect(SocketAddr::from((HOST, 80))).unwrap();
+                talk(&far.enter(connect), (2, 1));
+            });
+            scope.spawn(|| talk(&there.accept().unwrap().0, (3, 4)));
+            scope
+                .spawn(|| talk(&TcpStream::connect(SocketAddr::from((PEER, 81))).unwrap(), (4, 3)));
+        });
+        for name in ["virt0", "virt1"] {
+            check_link(&bridge, name, &storm());
+        }
+        check_sums(&[], &[spoilt_at_linux(), far.enter(spoilt_at_linux)], &storm());
+    });
+}
