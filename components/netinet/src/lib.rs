@@ -1,7 +1,7 @@
 //! IPv4, ARP, ICMP, TCP, UDP and raw sockets.
 //!
 //! Pure parts (no kernel, no lock; the time is an argument) under thin shells:
-//! * [`wire`] is the packet formats, [`checksum`] the Internet checksum;
+//! * [`wire`] is the packet formats;
 //! * [`ip`]: input, output, forwarding; options, fragmentation and reassembly;
 //! * [`arp`]: address resolution;  * [`icmp`]: errors, echo, and the rules about them;
 //! * [`igmp`]: membership in groups;
@@ -17,7 +17,6 @@
 extern crate alloc;
 
 pub mod arp;
-pub mod checksum;
 mod component;
 pub mod domain;
 pub mod icmp;
@@ -33,3 +32,4 @@ mod udp;
 pub mod wire;
 
 pub use component::COMPONENT;
+pub use net::checksum;

@@ -6,6 +6,7 @@
 //! * [`socket`]: sockets, and what a protocol for them is.
 //! * [`control`]: what ifconfig and route ask through a socket.
 //! * [`loopback`]: `lo0`.  * [`pcap`]: capture files.
+//! * [`offload`]: what is left undone in packets.  * [`checksum`]: the Internet checksum.
 //!
 //! A component adds a protocol family (`domain!`, `link_proto!`, `protosw!`) or a kind of interface
 //! (`cloner!`); this crate knows none of them.
@@ -18,6 +19,7 @@
 
 extern crate alloc;
 
+pub mod checksum;
 mod component;
 pub mod control;
 pub mod domain;

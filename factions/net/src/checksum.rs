@@ -89,7 +89,13 @@ impl Sum {
     /// The checksum to write into a header whose checksum field was zero when summed.
     #[inline]
     pub fn checksum(self) -> u16 {
-        !u16::from_be(fold16(self.acc))
+        !self.folded()
+    }
+
+    /// The sum itself: what to write into such a field, so that somebody else sums it with the rest.
+    #[inline]
+    pub fn folded(self) -> u16 {
+        u16::from_be(fold16(self.acc))
     }
 
     /// Whether a sum that includes the checksum field is right.
