@@ -27,6 +27,7 @@ pub fn run(workspace: &Workspace) -> Result<Vec<Record>> {
     let bench = Bench { program: kernels::program(workspace, "bench")? };
     let parts: Vec<Part<'_>> = vec![
         (&["tcp.bulk", "tcp.bus"], Box::new(|| bench.bulk())),
+        (&["tcp.tap.out", "tcp.tap.in"], Box::new(|| bench.tap())),
         (&["tcp.rr"], Box::new(|| bench.rr())),
         (&["tcp.connect"], Box::new(|| bench.connect())),
         (&["forward.pps"], Box::new(|| bench.forward())),
@@ -123,6 +124,29 @@ impl Bench {
         Ok(vec![
             Record::new("tcp.bulk", what, "B", ours, theirs, of),
             Record::new("tcp.bus", over_bus, "B", bus, theirs, of),
+        ])
+    }
+
+    /// Between a kernel and the host's stack, over a tap device.
+    fn over_tap(&self, is_out: bool) -> Result<f64> {
+        let program = quoted(&self.program)?;
+        let (serves, measures, host) =
+            if is_out { ("", "--tap", "10.0.0.2") } else { ("--tap", "", "10.0.0.1") };
+        let serve = format!("{program} net serve bulk 10.0.0.2:7 {serves}");
+        let connect = format!("{program} net connect bulk 10.0.0.2:7 {measures}");
+        let text = between_namespaces(&["tap", &serve, &connect, host])?;
+        let answer: Answer = serde_json::from_str(&text).context("the other side's answer")?;
+        Ok(answer.value)
+    }
+
+    fn tap(&self) -> Result<Vec<Record>> {
+        let [out, back, theirs] =
+            in_turn([&|| self.over_tap(true), &|| self.over_tap(false), &|| self.linux("bulk")])?;
+        let sends = "TCP from a kernel over a tap device to the host's stack, bytes a second";
+        let receives = "TCP from the host's stack over a tap device to a kernel, bytes a second";
+        Ok(vec![
+            Record::new("tcp.tap.out", sends, "B", out, theirs, OF),
+            Record::new("tcp.tap.in", receives, "B", back, theirs, OF),
         ])
     }
 

@@ -2,6 +2,7 @@
 # included, lives in the namespaces of this process and goes away with it.
 #
 # $1: pair     $2: a shell line that serves  $3: one that measures and prints
+#     tap      $2, $3: the same, on both sides of the tap device tap0; with $4 the address of the host's side
 #     forward  $2: one that feeds interface $IF with packets for $MAC, and prints how many packets a
 #              second reached $COUNT
 #     taps     $2: one that joins tap0 with tap1, tap2 with tap3, and so on, until its input ends, and
@@ -24,6 +25,19 @@ pair)
     nsenter --net=/run/netns/peer sh -c "exec $2" >/dev/null 2>&1 &
     trap 'kill $!' EXIT
     # Until it listens.
+    n=0
+    while ! sh -c "$3"; do
+        n=$((n + 1))
+        [ $n -lt 50 ]
+        sleep 0.1
+    done
+    ;;
+tap)
+    ip tuntap add dev tap0 mode tap
+    ip address add "$4"/24 dev tap0
+    ip link set tap0 up
+    sh -c "exec $2" >/dev/null 2>&1 &
+    trap 'kill $!' EXIT
     n=0
     while ! sh -c "$3"; do
         n=$((n + 1))

@@ -28,6 +28,7 @@ use record::Record;
 
 base::kernel!(BASE = []);
 base::kernel!(ROUTER = [net, netinet, shmif]);
+base::kernel!(UPLINK = [net, netinet, virtif]);
 
 /// Measure kernels in programs, beside baselines of the same run
 #[derive(Parser)]

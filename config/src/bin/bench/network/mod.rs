@@ -13,18 +13,18 @@ mod work;
 
 use core::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use base::{Host, Kernel};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use linux::Linux;
 use local::ifconfig;
 use loss::Loss;
 use serde_json::json;
 use work::Work;
 
-use crate::ROUTER;
+use crate::{ROUTER, UPLINK};
 
 /// What to measure.
 #[derive(Subcommand)]
@@ -40,19 +40,17 @@ pub enum Net {
         work: Work,
         /// Where
         addr: SocketAddr,
-        /// With a kernel of this address, on this bus, instead of the host's stack
-        #[arg(long)]
-        bus: Option<PathBuf>,
+        #[command(flatten)]
+        link: Link,
     },
     /// The client's side of it alone
     Connect {
         /// What to do
         work: Work,
-        /// Whereto
+        /// Whereto, from the address before it
         addr: SocketAddr,
-        /// With a kernel of the address before that, on this bus, instead of the host's stack
-        #[arg(long)]
-        bus: Option<PathBuf>,
+        #[command(flatten)]
+        link: Link,
     },
     /// TCP over links that lose packets
     #[command(subcommand)]
@@ -63,32 +61,59 @@ pub enum Net {
     Idle,
 }
 
+/// What a side's kernel is on, if it is not on the host's stack.
+#[derive(Args)]
+#[group(multiple = false)]
+pub struct Link {
+    /// With a kernel on this bus
+    #[arg(long)]
+    bus: Option<PathBuf>,
+    /// With a kernel on tap0
+    #[arg(long)]
+    tap: bool,
+}
+
+impl Link {
+    /// The kernel, with this address.
+    fn kernel(&self, addr: Ipv4Addr) -> Result<Option<Kernel>, String> {
+        let host = Linux::builder().io("shmif", shmif_linux::files());
+        let host: Arc<dyn Host> = host.io("virtif", virtif_linux::taps()).build();
+        let kernel = match (&self.bus, self.tap) {
+            (Some(bus), _) => node(&host, &bus.to_string_lossy(), addr),
+            (None, true) => uplink(host, addr),
+            (None, false) => return Ok(None),
+        };
+        kernel.map(Some).map_err(|e| e.to_string())
+    }
+}
+
 /// Measures.
 pub fn run(what: Net) -> Result<String, String> {
     let told = |e: std::io::Error| e.to_string();
     let value = match what {
         Net::Stream { work } => stream(work)?,
-        Net::Serve { work, addr, bus: None } => {
-            let listener = std::net::TcpListener::bind(addr).map_err(told)?;
-            cubic(&listener).map_err(told)?;
-            println!("ready");
-            work::serve(work, || listener.accept().map(|(s, _)| s)).map_err(told)?;
+        Net::Serve { work, addr, link } => {
+            match link.kernel(ip(addr)?)? {
+                None => {
+                    let listener = std::net::TcpListener::bind(addr).map_err(told)?;
+                    cubic(&listener).map_err(told)?;
+                    println!("ready");
+                    work::serve(work, || listener.accept().map(|(s, _)| s)).map_err(told)?;
+                }
+                Some(kernel) => {
+                    let listener = local::TcpListener::bind(&kernel, addr).map_err(told)?;
+                    println!("ready");
+                    work::serve(work, || listener.accept().map(|(s, _)| s)).map_err(told)?;
+                }
+            }
             0.0
         }
-        Net::Connect { work, addr, bus: None } => {
-            work::client(work, || connected(addr)).map_err(told)?
-        }
-        Net::Serve { work, addr, bus: Some(bus) } => {
-            let kernel = on_bus(&bus, ip(addr)?)?;
-            let listener = local::TcpListener::bind(&kernel, addr).map_err(told)?;
-            println!("ready");
-            work::serve(work, || listener.accept().map(|(s, _)| s)).map_err(told)?;
-            0.0
-        }
-        Net::Connect { work, addr, bus: Some(bus) } => {
-            let before = Ipv4Addr::from_bits(ip(addr)?.to_bits() - 1);
-            let kernel = on_bus(&bus, before)?;
-            work::client(work, || local::TcpStream::connect(&kernel, addr)).map_err(told)?
+        Net::Connect { work, addr, link } => {
+            match link.kernel(Ipv4Addr::from_bits(ip(addr)?.to_bits() - 1))? {
+                None => work::client(work, || connected(addr)),
+                Some(kernel) => work::client(work, || local::TcpStream::connect(&kernel, addr)),
+            }
+            .map_err(told)?
         }
         Net::Loss(what) => return loss::run(what).map_err(told),
         Net::Forward => forward::rate()?,
@@ -122,15 +147,17 @@ fn ip(addr: SocketAddr) -> Result<Ipv4Addr, String> {
     }
 }
 
-fn on_bus(path: &Path, addr: Ipv4Addr) -> Result<Kernel, String> {
-    let host: Arc<dyn Host> = Linux::builder().io("shmif", shmif_linux::files()).build();
-    node(&host, &path.to_string_lossy(), addr).map_err(|e| e.to_string())
-}
-
 /// A kernel on a bus.
 fn node(host: &Arc<dyn Host>, bus: &str, addr: Ipv4Addr) -> std::io::Result<Kernel> {
     let kernel = Kernel::boot(host.clone(), &ROUTER).map_err(std::io::Error::other)?;
     attach(&kernel, "shmif0", bus, addr)?;
+    Ok(kernel)
+}
+
+/// A kernel on a tap device.
+fn uplink(host: Arc<dyn Host>, addr: Ipv4Addr) -> std::io::Result<Kernel> {
+    let kernel = Kernel::boot(host, &UPLINK).map_err(std::io::Error::other)?;
+    attach(&kernel, "virt0", "tap0", addr)?;
     Ok(kernel)
 }
 
