@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use base::{Errno, Host};
 use linux::Linux;
+use local::{TcpListener, TcpStream};
 use net::MacAddr;
 use net::ifnet::{IfError, config};
 use shmif_linux::dump::{Dump, Frame};
 use tests::node::Ping;
+use tests::streams::both_ways;
 use tests::wire::ethernet;
 use tests::{Lab, Node, Scratch, Station};
 
@@ -82,6 +84,29 @@ fn a_file_and_a_name_are_two_buses_of_one_driver() {
     for _ in 0..20 {
         assert_eq!(a.ping([10, 0, 2, 2]).unwrap().kind, 0);
     }
+}
+
+#[test]
+fn a_router_between_two_files_passes_long_segments_on() {
+    const LEN: usize = 8 << 20;
+    let (scratch, lab) = (Scratch::new(), lab());
+    let (a, b, c) = (lab.router("a"), lab.router("b"), lab.router("c"));
+    a.plug("shmif0", &scratch.text("left"), ([10, 0, 1, 1], 24)).unwrap();
+    b.plug("shmif0", &scratch.text("left"), ([10, 0, 1, 2], 24)).unwrap();
+    b.plug("shmif1", &scratch.text("right"), ([10, 0, 2, 1], 24)).unwrap();
+    c.plug("shmif0", &scratch.text("right"), ([10, 0, 2, 2], 24)).unwrap();
+    a.route([10, 0, 2, 0], 24, [10, 0, 1, 2]).unwrap();
+    c.route([10, 0, 1, 0], 24, [10, 0, 2, 1]).unwrap();
+    let listener = TcpListener::bind(&c, "10.0.2.2:7").unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| both_ways(&listener.accept().unwrap().0, LEN, (1, 2)));
+        both_ways(&TcpStream::connect(&a, "10.0.2.2:7").unwrap(), LEN, (2, 1));
+    });
+    // The link's MTU counts for what they will be cut into.
+    assert_eq!(b.counter("ip", "cant_fragment"), 0);
+    let (packets, bytes) =
+        b.on("shmif1", |_, i| (i.counters.opackets.get(), i.counters.obytes.get())).unwrap();
+    assert!(bytes / packets > 2000, "{bytes} bytes in {packets} packets");
 }
 
 #[test]

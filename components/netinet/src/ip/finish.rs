@@ -43,24 +43,18 @@ pub(crate) fn finish(
     emit(packet)
 }
 
-/// The longest packet that one of ours becomes: what must fit a link.
+/// The longest packet that this one becomes: what must fit a link.
 #[inline]
-pub(crate) fn longest(packet: &Packet) -> usize {
+pub(crate) fn longest(packet: &mut Packet) -> usize {
     if packet.gso_size() == 0 { packet.len() } else { longest_segment(packet) }
 }
 
-fn longest_segment(packet: &Packet) -> usize {
-    let head = packet.head();
-    let front = Ipv4Header::read_from_prefix(head).ok().and_then(|(header, _)| {
-        let ip = header.header_len();
-        if header.protocol != protocol::TCP {
-            return None;
-        }
-        let offset = head.get(ip + 12)?;
-        Some(ip + usize::from(offset >> 4) * 4)
-    });
-    // Headers that are not together cannot be ours.
-    front.map_or(packet.len(), |n| packet.len().min(n + usize::from(packet.gso_size())))
+fn longest_segment(packet: &mut Packet) -> usize {
+    let whole = packet.len();
+    let headers = ip_header(packet, 0).filter(|header| header.protocol == protocol::TCP);
+    let headers = headers.map(|header| header.header_len());
+    let headers = headers.and_then(|ip| Some(ip + tcp_header_len(packet, ip)?));
+    headers.map_or(whole, |headers| whole.min(headers + usize::from(packet.gso_size())))
 }
 
 /// Finishes a packet that begins with its IP header, and passes on what comes of it.
@@ -306,7 +300,7 @@ mod tests {
             with_kernel(|cx| {
                 let mut packet = Packet::from_slice(cx, &bytes).unwrap();
                 packet.leave_unfinished(gso_size);
-                let most = longest(&packet);
+                let most = longest(&mut packet);
                 if let Ok(packets) = finished(cx, packet, 0) {
                     assert!(packets.iter().all(|p| p.len() <= most && p.unfinished().is_empty()));
                 }
@@ -328,9 +322,9 @@ mod tests {
     #[test]
     fn the_mtu_counts_for_what_is_sent() {
         with_kernel(|cx| {
-            assert_eq!(longest(&unfinished(cx, 0, 4000, 1000)), 1040);
-            assert_eq!(longest(&unfinished(cx, 0, 400, 1000)), 440);
-            assert_eq!(longest(&unfinished(cx, 0, 4000, 0)), 4040);
+            assert_eq!(longest(&mut unfinished(cx, 0, 4000, 1000)), 1040);
+            assert_eq!(longest(&mut unfinished(cx, 0, 400, 1000)), 440);
+            assert_eq!(longest(&mut unfinished(cx, 0, 4000, 0)), 4040);
         });
     }
 }

@@ -66,7 +66,7 @@ pub(super) fn forward(cx: &Cx<'_>, mut packet: Packet, route: Route) {
     }
     inet.ip.forwarded.inc(cx);
     let mtu = route.ifp.mtu();
-    if longest(&packet) <= mtu as usize {
+    if longest(&mut packet) <= mtu as usize {
         // The usual way: nobody wants the packet back.
         let _ = send_on(cx, &route.ifp, next_hop.unwrap_or(dst), packet);
         return;

@@ -201,9 +201,9 @@ fn send_fitting(
     cx: &Cx<'_>,
     ifp: &KArc<Ifnet>,
     next_hop: Ipv4Addr,
-    packet: Packet,
+    mut packet: Packet,
 ) -> Result<(), SendError> {
-    if longest(&packet) <= ifp.mtu() as usize {
+    if longest(&mut packet) <= ifp.mtu() as usize {
         return send_on(cx, ifp, next_hop, packet);
     }
     let send = &mut |part| send_on(cx, ifp, next_hop, part);
