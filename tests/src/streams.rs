@@ -1,7 +1,7 @@
 //! Streams of bytes that are compared by hash, so that megabytes of them need no room.
 //!
 //! * [`stream`]: bytes that repeat nowhere.  * [`drain`]: what has come, and its hash.
-//! * [`both_ways`]: one end of a connection that is full in both directions at once.
+//! * [`both_ways`]: one end of a connection that is full in both directions at once.  * [`between`]: both.
 //!
 //! Locking: none. Sources: FIPS 180-4 (SHA-256, by a crate).
 
@@ -9,6 +9,8 @@ use std::io::{Read, Result, Write};
 use std::net::Shutdown;
 
 use sha2::{Digest, Sha256};
+
+use crate::patience::PATIENCE;
 
 /// How many bytes, and their hash.
 pub type Sum = (usize, [u8; 32]);
@@ -52,17 +54,27 @@ pub fn drain(mut from: impl Read) -> Sum {
 pub trait Connection: Sync {
     /// Says that no more is written.
     fn end(&self) -> Result<()>;
+    /// Has reads fail when nothing comes for as long as a test waits.
+    fn hurry(&self) -> Result<()>;
 }
 
 impl Connection for std::net::TcpStream {
     fn end(&self) -> Result<()> {
         self.shutdown(Shutdown::Write)
     }
+
+    fn hurry(&self) -> Result<()> {
+        self.set_read_timeout(Some(PATIENCE))
+    }
 }
 
 impl Connection for local::TcpStream {
     fn end(&self) -> Result<()> {
         self.shutdown(Shutdown::Write)
+    }
+
+    fn hurry(&self) -> Result<()> {
+        self.set_read_timeout(Some(PATIENCE))
     }
 }
 
@@ -74,6 +86,7 @@ pub fn both_ways<C: Connection>(connection: &C, len: usize, (mine, theirs): (u64
 where
     for<'a> &'a C: Read + Write,
 {
+    connection.hurry().expect("a timeout");
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| drain(connection));
         let mut to = connection;
@@ -82,6 +95,24 @@ where
         let expected = stream(theirs, len, |_| {});
         let came = reader.join().expect("the reader's end");
         assert!(came == expected, "{} of {len} bytes, or others, came of stream {theirs}", came.0);
+    });
+}
+
+/// Makes a connection, and sends `len` bytes each way.
+///
+/// # Panics
+/// If anything else comes, or the connection breaks.
+pub fn between<A: Connection, B: Connection>(
+    len: usize,
+    accept: impl FnOnce() -> Result<A> + Send,
+    connect: impl FnOnce() -> Result<B>,
+) where
+    for<'a> &'a A: Read + Write,
+    for<'a> &'a B: Read + Write,
+{
+    std::thread::scope(|scope| {
+        scope.spawn(|| both_ways(&accept().expect("a connection"), len, (1, 2)));
+        both_ways(&connect().expect("a connection"), len, (2, 1));
     });
 }
 

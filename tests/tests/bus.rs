@@ -12,7 +12,7 @@ use net::MacAddr;
 use net::ifnet::{IfError, config};
 use shmif_linux::dump::{Dump, Frame};
 use tests::node::Ping;
-use tests::streams::both_ways;
+use tests::streams::between;
 use tests::wire::ethernet;
 use tests::{Lab, Node, Scratch, Station};
 
@@ -98,10 +98,7 @@ fn a_router_between_two_files_passes_long_segments_on() {
     a.route([10, 0, 2, 0], 24, [10, 0, 1, 2]).unwrap();
     c.route([10, 0, 1, 0], 24, [10, 0, 2, 1]).unwrap();
     let listener = TcpListener::bind(&c, "10.0.2.2:7").unwrap();
-    std::thread::scope(|scope| {
-        scope.spawn(|| both_ways(&listener.accept().unwrap().0, LEN, (1, 2)));
-        both_ways(&TcpStream::connect(&a, "10.0.2.2:7").unwrap(), LEN, (2, 1));
-    });
+    between(LEN, || Ok(listener.accept()?.0), || TcpStream::connect(&a, "10.0.2.2:7"));
     // The link's MTU counts for what they will be cut into.
     assert_eq!(b.counter("ip", "cant_fragment"), 0);
     let (packets, bytes) =

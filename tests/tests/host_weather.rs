@@ -7,40 +7,17 @@
 //! ```
 //! The bridge is a kernel of ours; the links are on what it sends, one for each direction.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use base::Errno;
 use local::ifconfig::{self, Character, Distribution, Probability};
-use net::ifnet::config;
 use net::link::Counts;
-use tests::namespace::{self, Another, ip};
-use tests::patience::PATIENCE;
-use tests::streams::both_ways;
-use tests::uplink::{self, HOST};
-use tests::{Lab, Node};
+use tests::Node;
+use tests::namespace::{self, ip};
+use tests::streams::between;
+use tests::uplink::{self, FAR, HOST};
 
-const PEER: [u8; 4] = [10, 77, 0, 2];
 const MS: Duration = Duration::from_millis(1);
-
-/// A kernel whose bridge joins `virt0` and `other`.
-fn bridge(lab: &Lab, other: &str, linkstr: &str) -> Node {
-    let node = lab.hosted("bridge");
-    node.enter(|l| {
-        config::create(l, "bridge0")?;
-        for (name, linkstr) in [("virt0", "tap0"), (other, linkstr)] {
-            config::create(l, name)?;
-            config::set_linkstr(l, name, linkstr)?;
-            config::set_up(l, name, true)?;
-            bridge::add(l, "bridge0", name)?;
-        }
-        config::set_up(l, "bridge0", true)?;
-        Ok::<_, Errno>(())
-    })
-    .unwrap()
-    .unwrap();
-    node
-}
 
 /// What the link of `name` did.
 fn counts(node: &Node, name: &str) -> Counts {
@@ -61,15 +38,10 @@ fn check_link(node: &Node, name: &str, asked: &Character) {
         assert_eq!(asked > Probability::NEVER, did > 0, "{name}: {did} {what}");
     }
     assert!(asked.limit == 0 || did.full > 0, "{name} was never full");
-}
-
-/// Segments that Linux has found to be spoilt, in the namespace of this thread.
-fn spoilt_at_linux() -> u64 {
-    let table = std::fs::read_to_string("/proc/thread-self/net/snmp").unwrap();
-    let mut rows = table.lines().filter(|line| line.starts_with("Tcp:"));
-    let (names, values) = (rows.next().unwrap(), rows.next().unwrap());
-    let mut columns = names.split_whitespace().zip(values.split_whitespace());
-    columns.find(|(name, _)| *name == "InCsumErrors").unwrap().1.parse().unwrap()
+    // They are packets as on a wire that it happened to, whatever the interface takes.
+    let (packets, bytes) =
+        node.on(name, |_, i| (i.counters.opackets.get(), i.counters.obytes.get())).unwrap();
+    assert!(bytes <= 1514 * packets, "{name}: {bytes} bytes in {packets} packets");
 }
 
 /// Both stacks have seen bad checksums if there were bits turned over, and none otherwise.
@@ -95,12 +67,12 @@ fn linux_to_ours(test: &str, len: usize, asked: Character) {
     namespace::run(test, || {
         uplink::tap();
         let lab = uplink::lab();
-        let (bridge, peer) = (bridge(&lab, "shmif0", "bus"), lab.hosted("peer"));
-        peer.plug("shmif0", "bus", (PEER, 24)).unwrap();
+        let (bridge, peer) = (lab.hosted("bridge"), lab.hosted("peer"));
+        uplink::bridge(&bridge, "shmif0", "bus");
+        peer.plug("shmif0", "bus", (FAR, 24)).unwrap();
         // Addresses of neighbours have no checksum: those are found before the weather turns bad.
-        let mac = ifconfig::list(&peer).unwrap().into_iter().find(|i| i.name == "shmif0");
-        let mac = mac.unwrap().link.map(|byte| format!("{byte:02x}")).join(":");
-        ip(&format!("neigh replace {} lladdr {mac} dev tap0 nud permanent", Ipv4Addr::from(PEER)));
+        let mac = peer.mac("shmif0");
+        ip(&format!("neigh replace 10.77.0.2 lladdr {mac} dev tap0 nud permanent"));
         assert_eq!(peer.ping(HOST).unwrap().kind, 0);
         for name in ["virt0", "shmif0"] {
             ifconfig::character(&bridge, name, asked).unwrap();
@@ -113,32 +85,17 @@ fn linux_to_ours(test: &str, len: usize, asked: Character) {
         }
 
         let theirs = TcpListener::bind((Ipv4Addr::from(HOST), 80)).unwrap();
-        let ours = local::TcpListener::bind(&peer, (Ipv4Addr::from(PEER), 81)).unwrap();
-        let linux = |stream: &TcpStream, seeds| {
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
-            both_ways(stream, len, seeds);
-        };
-        let kernel = |stream: &local::TcpStream, seeds| {
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
-            both_ways(stream, len, seeds);
-        };
+        let ours = local::TcpListener::bind(&peer, (Ipv4Addr::from(FAR), 81)).unwrap();
+        let connect = || local::TcpStream::connect(&peer, (Ipv4Addr::from(HOST), 80));
         std::thread::scope(|scope| {
-            scope.spawn(|| linux(&theirs.accept().unwrap().0, (1, 2)));
-            scope.spawn(|| {
-                kernel(
-                    &local::TcpStream::connect(&peer, SocketAddr::from((HOST, 80))).unwrap(),
-                    (2, 1),
-                );
-            });
-            scope.spawn(|| kernel(&ours.accept().unwrap().0, (3, 4)));
-            scope.spawn(|| {
-                linux(&TcpStream::connect(SocketAddr::from((PEER, 81))).unwrap(), (4, 3))
-            });
+            scope.spawn(|| between(len, || Ok(theirs.accept()?.0), connect));
+            let connect = || TcpStream::connect((Ipv4Addr::from(FAR), 81));
+            between(len, || Ok(ours.accept()?.0), connect);
         });
         for name in ["virt0", "shmif0"] {
             check_link(&bridge, name, &asked);
         }
-        check_sums(&[&peer], &[spoilt_at_linux()], &asked);
+        check_sums(&[&peer], &[uplink::spoilt()], &asked);
     });
 }
 
@@ -207,40 +164,27 @@ fn linux_to_linux_through_all_at_once() {
     namespace::run("linux_to_linux_through_all_at_once", || {
         uplink::tap();
         let lab = uplink::lab();
-        let bridge = bridge(&lab, "virt1", "tap1");
-        // The kernel has it open; where its other end is, is no matter of the kernel's.
-        let far = Another::new();
+        let bridge = lab.hosted("bridge");
+        uplink::bridge(&bridge, "virt1", "tap1");
         ip("link set tap0 address 02:77:00:00:00:01");
         ip("link set tap1 address 02:77:00:00:00:02");
-        far.take("tap1");
-        far.enter(|| {
-            ip("addr add 10.77.0.2/24 dev tap1");
-            ip("link set tap1 up");
-            ip("neigh replace 10.77.0.1 lladdr 02:77:00:00:00:01 dev tap1 nud permanent");
-        });
+        let far = uplink::far_side("10.77.0.2/24");
+        far.enter(|| ip("neigh replace 10.77.0.1 lladdr 02:77:00:00:00:01 dev tap1 nud permanent"));
         ip("neigh replace 10.77.0.2 lladdr 02:77:00:00:00:02 dev tap0 nud permanent");
         for name in ["virt0", "virt1"] {
             ifconfig::character(&bridge, name, storm()).unwrap();
         }
         let near = TcpListener::bind((Ipv4Addr::from(HOST), 80)).unwrap();
-        let there = far.enter(|| TcpListener::bind((Ipv4Addr::from(PEER), 81)).unwrap());
-        let talk = |stream: &TcpStream, seeds| {
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
-            both_ways(stream, 1 << 20, seeds);
-        };
+        let there = far.enter(|| TcpListener::bind((Ipv4Addr::from(FAR), 81)).unwrap());
+        let connect = || far.enter(|| TcpStream::connect((Ipv4Addr::from(HOST), 80)));
         std::thread::scope(|scope| {
-            scope.spawn(|| talk(&near.accept().unwrap().0, (1, 2)));
-            scope.spawn(|| {
-                let connect = || TcpStream::connect(SocketAddr::from((HOST, 80))).unwrap();
-                talk(&far.enter(connect), (2, 1));
-            });
-            scope.spawn(|| talk(&there.accept().unwrap().0, (3, 4)));
-            scope
-                .spawn(|| talk(&TcpStream::connect(SocketAddr::from((PEER, 81))).unwrap(), (4, 3)));
+            scope.spawn(|| between(1 << 20, || Ok(near.accept()?.0), connect));
+            let connect = || TcpStream::connect((Ipv4Addr::from(FAR), 81));
+            between(1 << 20, || Ok(there.accept()?.0), connect);
         });
         for name in ["virt0", "virt1"] {
             check_link(&bridge, name, &storm());
         }
-        check_sums(&[], &[spoilt_at_linux(), far.enter(spoilt_at_linux)], &storm());
+        check_sums(&[], &[uplink::spoilt(), far.enter(uplink::spoilt)], &storm());
     });
 }

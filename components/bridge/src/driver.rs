@@ -42,8 +42,10 @@ pub(crate) fn create(l: &mut Lwp<'_>, _: u32) -> Result<Recipe, IfError> {
     })
 }
 
-/// Nothing to do: a bridge without members leads nowhere.
-pub(crate) fn attached(_: &mut Lwp<'_>, _: &KArc<Ifnet>) -> Result<(), IfError> {
+/// A bridge without members leads nowhere. Frames go through unfinished: each member says what its
+/// driver takes.
+pub(crate) fn attached(_: &mut Lwp<'_>, ifp: &KArc<Ifnet>) -> Result<(), IfError> {
+    ifp.set_unfinished_max(u32::MAX);
     Ok(())
 }
 

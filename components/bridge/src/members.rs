@@ -11,6 +11,7 @@ use net::MacAddr;
 use net::ethernet::wire::{HEADER_LEN, TAG_LEN};
 use net::ifnet::{self, IfFlags, Ifnet};
 use net::mbuf::Packet;
+use net::offload;
 
 use crate::component::BRIDGE;
 use crate::table::{Heard, Table};
@@ -127,22 +128,10 @@ fn is_up(member: &Ifnet) -> bool {
     member.flags().contains(IfFlags::UP)
 }
 
-/// Headers of a segment, at the least.
-const IP_AND_TCP: usize = 40;
-
-/// Whether the frame, or one that it will be cut into, is longer than the member's link carries: members
-/// have one MTU, but who else is on their links may have another.
-fn is_too_long(member: &Ifnet, frame: &Packet) -> bool {
-    let mtu = member.mtu() as usize;
-    match usize::from(frame.gso_size()) {
-        0 => frame.len() > mtu + HEADER_LEN + TAG_LEN,
-        data => data + IP_AND_TCP > mtu,
-    }
-}
-
-/// What cannot be sent is lost, as on any Ethernet; the member counts it.
-fn transmit(cx: &Cx<'_>, member: &KArc<Ifnet>, frame: Packet) {
-    if is_too_long(member, &frame) {
+/// What cannot be sent is lost, as on any Ethernet; the member counts it. Members have one MTU, but who
+/// else is on their links may have another, and send what is longer than a member's link carries.
+fn transmit(cx: &Cx<'_>, member: &KArc<Ifnet>, mut frame: Packet) {
+    if offload::longest(cx, &mut frame) > member.mtu() as usize + HEADER_LEN + TAG_LEN {
         return member.counters.oerrors.inc(cx);
     }
     if is_up(member) {

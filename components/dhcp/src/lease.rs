@@ -236,7 +236,9 @@ impl Listener {
         let mut bytes = [0; LONGEST + 42];
         let copy = bytes.get_mut(..frame.len())?;
         let copied = frame.copy_to(0, copy);
-        udp::parse(copy).filter(|_| copied).and_then(|data| Message::parse(data).ok())
+        udp::parse(copy, frame.flags().is_sound())
+            .filter(|_| copied)
+            .and_then(|data| Message::parse(data).ok())
     }
 
     /// Whether a datagram to `dst` is for the client of `ifp`, or at least for nobody else.

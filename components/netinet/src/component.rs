@@ -9,6 +9,7 @@ use net::EtherType;
 use net::domain::{AF_INET, Domain};
 use net::ifnet::config;
 use net::netisr::LinkProto;
+use net::offload::Rules;
 use net::socket::{Protosw, SockType};
 
 use crate::igmp::members::Igmp;
@@ -76,10 +77,10 @@ net::protosw! {
 net::link_proto! {
     static IPV4 = LinkProto {
         ethertype: EtherType::IPV4, component: "netinet", input: ip::input::input,
-        finish: Some(ip::finish::finish),
+        offload: Some(Rules { finish: ip::finish::finish, layout: ip::finish::layout }),
     };
     static ARP = LinkProto {
-        ethertype: EtherType::ARP, component: "netinet", input: arp::input::input, finish: None,
+        ethertype: EtherType::ARP, component: "netinet", input: arp::input::input, offload: None,
     };
 }
 

@@ -1,4 +1,4 @@
-//! virtif's registration: one kind of interface, and one setting.
+//! virtif's registration: one kind of interface, and its settings.
 
 use base::Errno;
 use base::sysctl::{Node, Value};
@@ -30,6 +30,16 @@ base::sysctl! {
         get: |cx| Some(Value::Int(cx.try_get(&VIRTIF)?.connects().into())),
         set: Some(|cx, value| match value {
             Value::Int(n @ 0..=1) => { cx.get(&VIRTIF).set_connects(n == 1); Ok(()) }
+            _ => Err(Errno::Invalid),
+        }),
+    };
+    static OFFLOAD = Node {
+        name: "net.virt.offload",
+        doc: "leave checksums and the cutting of TCP segments to a host that does them; from the next \
+              connection of an interface on",
+        get: |cx| Some(Value::Int(cx.try_get(&VIRTIF)?.offloads().into())),
+        set: Some(|cx, value| match value {
+            Value::Int(n @ 0..=1) => { cx.get(&VIRTIF).set_offloads(n == 1); Ok(()) }
             _ => Err(Errno::Invalid),
         }),
     };

@@ -11,7 +11,7 @@ use base::lock::{IntrMutex, Rank};
 use base::vm::kmem;
 use base::{Cx, KArc, KBox, Lwp};
 use net::MacAddr;
-use net::ethernet::wire::{HEADER_LEN, MTU, TAG_LEN};
+use net::ethernet::wire::{HEADER_LEN, MTU};
 use net::ifnet::cloner::Recipe;
 use net::ifnet::{IfDriver, IfError, IfFlags, IfKind, Ifnet};
 use net::mbuf::Packet;
@@ -28,11 +28,12 @@ const MTU_MAX: u32 = 65_535 - HEADER_LEN as u32;
 /// The component's state in a kernel.
 pub(crate) struct Settings {
     connects: AtomicBool,
+    offloads: AtomicBool,
 }
 
 impl Settings {
     pub(crate) fn new() -> Self {
-        Self { connects: AtomicBool::new(true) }
+        Self { connects: AtomicBool::new(true), offloads: AtomicBool::new(true) }
     }
 
     /// Whether a new interface is connected at once.
@@ -42,6 +43,15 @@ impl Settings {
 
     pub(crate) fn set_connects(&self, on: bool) {
         self.connects.store(on, Ordering::Relaxed);
+    }
+
+    /// Whether hosts that can do checksums and cut segments have to.
+    pub(crate) fn offloads(&self) -> bool {
+        self.offloads.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_offloads(&self, on: bool) {
+        self.offloads.store(on, Ordering::Relaxed);
     }
 }
 
@@ -81,6 +91,7 @@ impl Virt {
         let old = self.link.lock(l).take();
         if let Some(old) = old {
             ifp.change_flags(IfFlags::empty(), IfFlags::RUNNING);
+            ifp.set_unfinished_max(0);
             old.leave(l);
         }
     }
@@ -88,13 +99,9 @@ impl Virt {
 
 impl IfDriver for Virt {
     #[inline]
-    fn transmit(&self, cx: &Cx<'_>, ifp: &KArc<Ifnet>, frame: Packet) -> Result<(), IfError> {
-        // A bridge may pass on what others have sent.
-        if frame.len() > ifp.mtu() as usize + HEADER_LEN + TAG_LEN {
-            return Err(IfError::Invalid);
-        }
+    fn transmit(&self, cx: &Cx<'_>, _: &KArc<Ifnet>, frame: Packet) -> Result<(), IfError> {
         match &*self.link.lock(cx) {
-            Some(link) => link.send(frame),
+            Some(link) => link.send(cx, frame),
             None => Err(IfError::NotConnected),
         }
     }
@@ -118,6 +125,7 @@ impl IfDriver for Virt {
         }
         let new = Link::open(l, ifp, linkstr)?;
         self.disconnect(l, ifp);
+        ifp.set_unfinished_max(new.unfinished_max());
         *self.link.lock(l) = Some(new.clone());
         ifp.change_flags(IfFlags::RUNNING, IfFlags::empty());
         Link::listen(&new, l).inspect_err(|_| self.disconnect(l, ifp))

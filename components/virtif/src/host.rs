@@ -5,7 +5,8 @@
 //! EOPNOTSUPP.
 //!
 //! * [`Devices`] opens a device of the host's network: a [`Device`].
-//! * [`Device`] takes and gives whole frames, and never waits.
+//! * [`Device`] takes and gives frames, and never waits. They are whole, or something is left undone in
+//!   them ([`Undone`]), if the device can do that.
 //! * [`Bell`] is the up-call: frames came.
 //!
 //! Another network of the host's (a socket of its link layer, a driver in its user space) is
@@ -18,6 +19,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 pub use base::Offcpu;
+pub use net::offload::{Cut, Undone};
 
 /// The name under which a host has this driver's half.
 pub const NAME: &str = "virtif";
@@ -34,11 +36,24 @@ pub trait Devices: Send + Sync {
 
 /// A device of the host's network, with the other end of a link in it.
 pub trait Device: Send + Sync {
-    /// Sends a frame: its bytes, without checksum, in pieces.
-    fn send(&self, frame: &mut dyn Iterator<Item = &[u8]>) -> Result<(), SendError>;
+    /// Has frames come in which the host has left checksums undone, and the cutting of TCP segments of
+    /// up to 64 KiB, and takes such; or no more of them. Whether it is so now. At first it is not, and
+    /// some devices never do.
+    fn leave_undone(&self, on: bool) -> bool {
+        let _ = on;
+        false
+    }
 
-    /// Takes the next frame: its length, of which as much is in `buffer` as fits.
-    fn receive(&self, buffer: &mut [u8]) -> Result<usize, ReceiveError>;
+    /// Sends a frame: its bytes, without the link's own checksum, in pieces; and what is left undone in
+    /// it, which the host sees to.
+    fn send(
+        &self,
+        frame: &mut dyn Iterator<Item = &[u8]>,
+        undone: Option<&Undone>,
+    ) -> Result<(), SendError>;
+
+    /// Takes the next frame; as much of it is in `buffer` as fits.
+    fn receive(&self, buffer: &mut [u8]) -> Result<Received, ReceiveError>;
 
     /// Has a thread of the host ring `bell` once soon, and again whenever frames have come since
     /// [`Device::receive`] last found none; until [`Device::leave`].
@@ -46,6 +61,15 @@ pub trait Device: Send + Sync {
 
     /// `bell` is not rung for any frame after this. It may be ringing now.
     fn leave(&self);
+}
+
+/// A frame of the host's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Received {
+    /// Its bytes, more than the buffer's perhaps.
+    pub len: usize,
+    /// What is left undone in it.
+    pub undone: Option<Undone>,
 }
 
 /// Told by a thread of the host, which is in no kernel, that frames came.
@@ -89,6 +113,8 @@ pub enum SendError {
 pub enum ReceiveError {
     /// None has come.
     Empty,
+    /// What the host says of one makes no sense, and it is dropped.
+    Malformed,
     /// The device is gone.
     Gone,
 }

@@ -4,9 +4,8 @@
 //! interrupt takes frames out until there are none or its share of the CPU is used up. Frames to
 //! the host go straight into it. What it has no room for is dropped and counted.
 //!
-//! A frame leaves the machine's memory here, so it comes with its checksums filled in and no longer
-//! than the link ([`net::offload`]). To have the host do that instead, it is [`Link::send`] that would
-//! have to tell it, and [`Link::take`] that would learn from it what was checked.
+//! Where the host does the rest, frames cross with their checksums left out and their segments uncut,
+//! both ways ([`net::offload`]). Elsewhere they leave the machine's memory, and are whole.
 //!
 //! Locking: `Rank::Ifqueue` for the buffer; not held while a frame goes up.
 
@@ -18,18 +17,19 @@ use base::lock::{IntrMutex, Rank};
 use base::sched::line::{self, Line};
 use base::vm::kmem;
 use base::{Charge, Cx, KArc, KVec, Lwp, Offcpu, kprintf};
-use net::ethernet;
 use net::ethernet::wire::{HEADER_LEN, MTU, TAG_LEN};
 use net::ifnet::{IfError, IfFlags, Ifnet};
 use net::mbuf::Packet;
+use net::{ethernet, offload};
 
-use crate::host::{self, Bell, Device, Network, OpenError, ReceiveError, SendError};
+use crate::component::VIRTIF;
+use crate::host::{self, Bell, Device, Network, OpenError, ReceiveError, Received, SendError};
 
 /// What the host's half holds for a device: descriptor, queue, places in lists.
 const COST: usize = 512;
 
-/// Room behind the longest packet: its header, a tag, and a byte that tells a frame that is longer.
-const SPARE: usize = HEADER_LEN + TAG_LEN + 1;
+/// What a frame has beside a packet: its header, and a tag.
+const LINK_LEN: usize = HEADER_LEN + TAG_LEN;
 
 /// An open device, and the interface that it is the link of.
 pub(crate) struct Link {
@@ -37,6 +37,8 @@ pub(crate) struct Link {
     name: String,
     ifp: KArc<Ifnet>,
     line: spin::Once<Line>,
+    /// Frames have something left undone, both ways.
+    leaves_undone: bool,
     /// Where a frame is copied to before anybody looks at it.
     buffer: IntrMutex<KVec<u8>>,
     _charge: Charge,
@@ -52,18 +54,25 @@ impl Link {
         let half = l.host().io(host::NAME).and_then(|half| half.downcast::<Network>().ok());
         let half = half.ok_or(IfError::NotSupported)?;
         let charge = l.charge(COST + name.len())?;
-        let buffer = IntrMutex::new(l, Rank::Ifqueue, KVec::new(l));
-
         let (device, alive) = l.offcpu(|proof| half.0.open(name, proof));
         let device = device.map_err(|e| refused(l, ifp, name, e))?;
         alive?;
 
+        // Such frames are long: a kernel that has no room for one has them whole.
+        let mut buffer = KVec::new(l);
+        let may = l.get(&VIRTIF).offloads() && offload::is_known(l);
+        let leaves_undone = may && buffer.resize(offload::FRAME_MAX + 1, 0).is_ok();
+        let leaves_undone = leaves_undone && device.leave_undone(true);
+        if !leaves_undone {
+            buffer = KVec::new(l);
+        }
         let link = Link {
             device,
             name: String::from(name),
             ifp: ifp.clone(),
             line: spin::Once::new(),
-            buffer,
+            leaves_undone,
+            buffer: IntrMutex::new(l, Rank::Ifqueue, buffer),
             _charge: charge,
         };
         Ok(kmem::arc(l, link)?)
@@ -83,10 +92,24 @@ impl Link {
         &self.name
     }
 
+    /// The longest frame that is taken unfinished; 0: none is.
+    pub(crate) fn unfinished_max(&self) -> u32 {
+        if self.leaves_undone { offload::FRAME_MAX as u32 } else { 0 }
+    }
+
     /// Gives a frame to the host.
     #[inline]
-    pub(crate) fn send(&self, frame: Packet) -> Result<(), IfError> {
-        self.device.send(&mut frame.segments()).map_err(|e| match e {
+    pub(crate) fn send(&self, cx: &Cx<'_>, mut frame: Packet) -> Result<(), IfError> {
+        let undone = match frame.unfinished().is_empty() {
+            true => None,
+            false => Some(offload::explain(cx, &mut frame).ok_or(IfError::Invalid)?),
+        };
+        // A bridge may pass on what others have sent.
+        let longest = undone.and_then(|undone| undone.cut).map_or(frame.len(), |cut| cut.longest());
+        if longest > self.ifp.mtu() as usize + LINK_LEN {
+            return Err(IfError::Invalid);
+        }
+        self.device.send(&mut frame.segments(), undone.as_ref()).map_err(|e| match e {
             SendError::Full => IfError::Full,
             SendError::Down => IfError::Down,
             SendError::Length => IfError::Invalid,
@@ -105,21 +128,31 @@ impl Link {
     /// Takes the next frame out of the host.
     fn take(&self, cx: &Cx<'_>) -> Took {
         let mut buffer = self.buffer.lock(cx);
-        let room = (self.ifp.mtu() as usize).max(MTU) + SPARE;
-        if buffer.len() < room && buffer.resize(room, 0).is_err() {
+        let most = (self.ifp.mtu() as usize).max(MTU) + LINK_LEN;
+        // With a byte that tells a frame that is longer.
+        if buffer.len() <= most && buffer.resize(most + 1, 0).is_err() {
             // Without memory nothing can be looked at. What comes next rings again.
             drop(buffer);
             return self.skip(cx);
         }
-        let room = buffer.len();
-        match self.device.receive(&mut buffer) {
-            Ok(len) if len >= room => Took::Malformed,
-            Ok(len) => {
-                let frame = buffer.get(..len).unwrap_or_default();
-                Packet::from_slice(cx, frame).map_or(Took::Dropped, Took::Frame)
-            }
-            Err(ReceiveError::Empty) => Took::Nothing,
-            Err(ReceiveError::Gone) => Took::Gone,
+        let Received { len, undone } = match self.device.receive(&mut buffer) {
+            Ok(received) => received,
+            Err(ReceiveError::Empty) => return Took::Nothing,
+            Err(ReceiveError::Malformed) => return Took::Malformed,
+            Err(ReceiveError::Gone) => return Took::Gone,
+        };
+        let Some(bytes) = buffer.get_mut(..len) else { return Took::Malformed };
+        let frame = match undone {
+            None => Packet::from_slice(cx, bytes).map_err(IfError::from),
+            Some(undone) => offload::adopt(cx, bytes, &undone),
+        };
+        match frame {
+            Ok(mut frame) => match offload::longest(cx, &mut frame) <= most {
+                true => Took::Frame(frame),
+                false => Took::Malformed,
+            },
+            Err(IfError::NoMemory) => Took::Dropped,
+            Err(_) => Took::Malformed,
         }
     }
 
@@ -128,6 +161,7 @@ impl Link {
     fn skip(&self, _: &Cx<'_>) -> Took {
         match self.device.receive(&mut [0; HEADER_LEN]) {
             Ok(_) => Took::Dropped,
+            Err(ReceiveError::Malformed) => Took::Malformed,
             Err(ReceiveError::Empty) => Took::Nothing,
             Err(ReceiveError::Gone) => Took::Gone,
         }
@@ -139,7 +173,7 @@ enum Took {
     Frame(Packet),
     /// One that the kernel has no memory for.
     Dropped,
-    /// One that is longer than the link's.
+    /// One that is longer than the link's, or of which the host says nonsense.
     Malformed,
     Nothing,
     Gone,

@@ -68,8 +68,10 @@ pub(crate) fn create(l: &mut Lwp<'_>, _: u32) -> Result<Recipe, IfError> {
     })
 }
 
-/// Nothing to do: an interface without another below is connected to nothing.
-pub(crate) fn attached(_: &mut Lwp<'_>, _: &KArc<Ifnet>) -> Result<(), IfError> {
+/// An interface without another below is connected to nothing. Frames go through unfinished: the one
+/// below says what its driver takes.
+pub(crate) fn attached(_: &mut Lwp<'_>, ifp: &KArc<Ifnet>) -> Result<(), IfError> {
+    ifp.set_unfinished_max(u32::MAX);
     Ok(())
 }
 

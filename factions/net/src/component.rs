@@ -92,6 +92,11 @@ impl Net {
     pub(crate) fn link_proto(&self, ethertype: EtherType) -> Option<&'static LinkProto> {
         self.protos.iter().find(|p| p.0 == ethertype).map(|p| p.1)
     }
+
+    /// All of them.
+    pub(crate) fn link_protos(&self) -> impl Iterator<Item = &'static LinkProto> {
+        self.protos.iter().map(|(_, proto)| *proto)
+    }
 }
 
 fn init(l: &mut Lwp<'_>) -> Result<(), Errno> {

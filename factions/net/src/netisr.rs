@@ -17,7 +17,7 @@ use linkme::distributed_slice;
 use crate::EtherType;
 use crate::component::{NET, NETISR};
 use crate::mbuf::Packet;
-use crate::offload::Finish;
+use crate::offload::Rules;
 
 /// The most packets that wait for their protocols; more are dropped and counted.
 pub const QUEUE_LIMIT: usize = 1024;
@@ -30,9 +30,8 @@ pub struct LinkProto {
     pub component: &'static str,
     /// Takes a packet; link headers are off, and it knows its interface.
     pub input: fn(cx: &Cx<'_>, packet: Packet),
-    /// Does what was left undone in packets that it sends, if it leaves anything: see
-    /// [`crate::offload`].
-    pub finish: Option<Finish>,
+    /// What it knows of packets in which it leaves something undone, if it does: [`crate::offload`].
+    pub offload: Option<Rules>,
 }
 
 /// The link protocols of all components in this binary.

@@ -1,5 +1,5 @@
 //! Finishing packets that leave the machine's memory: checksums are filled in, and segments that
-//! stand for several are cut.
+//! stand for several are cut. And where all that is, for a host that does it itself.
 //!
 //! Locking: none. Sources: RFC 768, RFC 9293 §3.1 (checksums); RFC 6864 §4 (identification);
 //! NetBSD netinet/in_offload.c (ip_undefer_csum, tcp4_segment).
@@ -7,7 +7,7 @@
 use base::{Cx, NoMemory};
 use net::Packet;
 use net::ifnet::IfError;
-use net::offload::{Emit, part};
+use net::offload::{Emit, Layout, part};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::checksum::{self, Sum};
@@ -41,6 +41,33 @@ pub(crate) fn finish(
     fill_in(&mut packet, payload_at, &header).ok_or(IfError::Invalid)?;
     packet.set_finished();
     emit(packet)
+}
+
+/// Where what could be left undone is, in a packet whose IP header begins at `at` ([`net::offload::FindLayout`]).
+pub(crate) fn layout(packet: &mut Packet, at: usize) -> Option<Layout> {
+    let header = ip_header(packet, at)?;
+    let start = at + header.header_len();
+    // A fragment has no checksum that is its own, and the link's padding is in none.
+    if header.is_fragment() || at + usize::from(header.total_len()) != packet.len() {
+        return None;
+    }
+    let len = u16::try_from(packet.len().checked_sub(start)?).ok()?;
+    let pseudo = checksum::pseudo(header.src(), header.dst(), header.protocol, len).folded();
+    match header.protocol {
+        protocol::TCP => {
+            let headers = start + tcp_header_len(packet, start)?;
+            let (tcp, _) = TcpHeader::ref_from_prefix(packet.head().get(start..)?).ok()?;
+            let (field, reduced) = (TcpHeader::CHECKSUM_AT, tcp.has(Control::CWR));
+            Some(Layout { start, field, pseudo, headers: Some(headers), reduced })
+        }
+        protocol::UDP => {
+            let head = packet.pullup(start + udp::HEADER_LEN)?;
+            let (udp, _) = UdpHeader::ref_from_prefix(head.get(start..)?).ok()?;
+            let (field, whole) = (UdpHeader::CHECKSUM_AT, udp.len() == len);
+            whole.then_some(Layout { start, field, pseudo, headers: None, reduced: false })
+        }
+        _ => None,
+    }
 }
 
 /// The longest packet that this one becomes: what must fit a link.

@@ -105,6 +105,9 @@ impl Segment {
 }
 
 impl TcpHeader {
+    /// Where the checksum is.
+    pub const CHECKSUM_AT: usize = core::mem::offset_of!(Self, checksum);
+
     /// Splits the header and its options off `head`, the contiguous beginning of a segment of
     /// `total` bytes. `Truncated` also if the options are not all in `head`.
     pub fn parse(head: &[u8], total: usize) -> Result<(&Self, &[u8]), Malformed> {
@@ -169,6 +172,11 @@ impl TcpHeader {
     /// The same for data that begins `n` bytes later.
     pub fn advance(&mut self, n: u32) {
         self.seq = U32::new(self.seq.get().wrapping_add(n));
+    }
+
+    /// Whether these control bits are set.
+    pub fn has(&self, bits: Control) -> bool {
+        self.control & bits.bits() == bits.bits()
     }
 
     /// Clears control bits.

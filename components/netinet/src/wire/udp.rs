@@ -28,6 +28,9 @@ pub struct UdpHeader {
 }
 
 impl UdpHeader {
+    /// Where the checksum is.
+    pub const CHECKSUM_AT: usize = core::mem::offset_of!(Self, checksum);
+
     /// A header for this many bytes of payload, checksum "none". `None` if they are too many.
     pub fn new(src_port: u16, dst_port: u16, payload_len: usize) -> Option<Self> {
         let len = u16::try_from(payload_len.checked_add(HEADER_LEN)?).ok()?;
