@@ -2,6 +2,7 @@
 //!
 //! * [`lab`]: kernels on one host, and the check that none leaves memory charged behind.
 //! * [`station`]: a bare member of a bus that sends and sees raw frames.
+//! * [`cable`]: devices of a host's network whose other ends a test holds.
 //! * [`crossing`]: a router between two stations.  * [`mod@line`]: figure 3.31 of the book.
 //! * [`dhcp_server`]: lends addresses.
 //! * [`frames`]: any input, as frames into a router, for the fuzzer.
@@ -9,6 +10,7 @@
 //! * [`namespace`]: a test in a network namespace of its own.  * [`uplink`]: a kernel on a tap in it.
 //! * [`streams`]: bytes that are compared by hash.  * [`patience`]: waiting for what must come.
 //! * [`scribble`]: any input, as nonsense in a bus file, likewise.
+//! * [`undone`]: any input, as frames in which a host has left something undone, likewise.
 //! * [`lending`]: any input, as what DHCP servers say.
 //! * [`scratch`]: a folder for a test's files.
 //! * [`wire`]: packets built and read by code of its own, to hold netinet's against.
@@ -19,6 +21,7 @@
 //! Locking: none. Sources: NetBSD tests/net (two servers on one bus).
 #![forbid(unsafe_code)]
 
+pub mod cable;
 pub mod crossing;
 pub mod dhcp_server;
 pub mod frames;
@@ -34,6 +37,7 @@ pub mod scratch;
 pub mod scribble;
 pub mod station;
 pub mod streams;
+pub mod undone;
 pub mod uplink;
 pub mod wire;
 

@@ -15,6 +15,8 @@ pub const TYPE_IP: u16 = 0x0800;
 pub const TYPE_ARP: u16 = 0x0806;
 /// The protocol number of ICMP.
 pub const ICMP: u8 = 1;
+/// The protocol number of TCP.
+pub const TCP: u8 = 6;
 /// The protocol number of UDP.
 pub const UDP: u8 = 17;
 
@@ -124,6 +126,25 @@ impl Ip {
             options: header[20..].to_vec(),
             payload: bytes.get(header_len..total)?.to_vec(),
         })
+    }
+
+    /// Whether the checksum of the UDP datagram or TCP segment that it carries is right.
+    pub fn transport_is_sound(&self) -> bool {
+        checksum(&[&self.pseudo_header(), &self.payload[..]].concat()) == 0
+    }
+
+    /// Puts the right checksum into its UDP datagram or TCP segment.
+    pub fn fix_transport(&mut self) {
+        let at = if self.protocol == UDP { 6 } else { 16 };
+        self.payload[at..at + 2].fill(0);
+        let sum = checksum(&[&self.pseudo_header(), &self.payload[..]].concat());
+        self.payload[at..at + 2].copy_from_slice(&sum.to_be_bytes());
+    }
+
+    /// RFC 768, RFC 9293 §3.1.
+    fn pseudo_header(&self) -> Vec<u8> {
+        let len = (self.payload.len() as u16).to_be_bytes();
+        [&self.src.octets()[..], &self.dst.octets(), &[0, self.protocol], &len].concat()
     }
 
     /// The ICMP message that it carries, if it is whole and its checksum right.

@@ -1,4 +1,4 @@
-//! A few thousand mutated inputs for the fuzz targets `frame`, `bus`, `message` and `dhcp`, the same every time, so that
+//! A few thousand mutated inputs for the fuzz targets `frame`, `undone`, `bus`, `message` and `dhcp`, the same every time, so that
 //! the paths from the wire and from a bus file are tried without the fuzzer too. The fuzzer itself: `cargo xtask fuzz`.
 
 use std::net::Ipv4Addr;
@@ -7,7 +7,7 @@ use net::MacAddr;
 use tests::crossing::{LEFT, LEFT_ROUTER, RIGHT, RIGHT_ROUTER};
 use tests::random::Random;
 use tests::wire::{Arp, ICMP, Icmp, Ip, TYPE_IP, UDP, ethernet};
-use tests::{frames, lending, messages, scribble};
+use tests::{frames, lending, messages, scribble, undone};
 
 /// Well-formed payloads to spoil.
 fn templates() -> Vec<(u8, Vec<u8>)> {
@@ -155,6 +155,35 @@ fn what_dhcp_servers_say() {
         }
         lending::run(&input);
     }
+}
+
+#[test]
+fn frames_that_a_host_has_left_undone() {
+    let mut random = Random::new(25);
+    let (mut cut, numbers) = (0, [0, 6, 8, 16, 34, 38, 54, 536, 1000, 1448, 1480, 1500, 9000]);
+    for _ in 0..2000 {
+        let mut input = Vec::new();
+        for _ in 0..1 + random.below(8) {
+            input.push(random.byte() & random.pick(&[0xff, 0x7f, 0x2e, 0x26]));
+            for _ in 0..3 {
+                let number =
+                    if random.one_in(4) { random.number() as u16 } else { random.pick(&numbers) };
+                input.extend(number.to_le_bytes());
+            }
+            let len = random.below(1000);
+            input.extend((len as u16).to_le_bytes());
+            // Mostly headers without options; a TCP header says its length.
+            let start = input.len();
+            input.extend((0..len).map(|_| random.byte()));
+            for (at, byte) in [(0, 0x45), (32, 0x50)] {
+                if let (Some(to), false) = (input.get_mut(start + at), random.one_in(4)) {
+                    *to = byte;
+                }
+            }
+        }
+        cut += undone::run(&input);
+    }
+    assert!(cut > 200, "{cut} frames became several");
 }
 
 #[test]

@@ -1,13 +1,15 @@
-//! Clock, entropy, parameters, console.
+//! Clock, entropy, parameters, console, halves of drivers.
 //!
 //! * [`Sim::console_text`] reads what kernels wrote; [`Sim::set_param`] changes what they read.
+//! * [`Sim::give`]: a driver's half on this host.
 //!
 //! Locking: a lock for each, nesting in nothing.
 //! Sources: `hypercall::{Clock, Environment}`; the book's `RUMPUSER_PARAM_HOSTNAME` and `_NCPU`.
 
+use std::any::Any;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use hypercall::{Clock, Environment, Instant, WallTime};
 use rand_chacha::ChaCha8Rng;
@@ -22,7 +24,11 @@ pub struct Surroundings {
     entropy: Mutex<ChaCha8Rng>,
     params: Mutex<BTreeMap<String, String>>,
     console: Mutex<String>,
+    halves: Mutex<BTreeMap<String, Half>>,
 }
+
+/// Only the driver knows what it is.
+pub type Half = Arc<dyn Any + Send + Sync>;
 
 impl Surroundings {
     pub fn new(config: &Config) -> Self {
@@ -33,7 +39,13 @@ impl Surroundings {
             entropy: Mutex::new(stream(config.seed, Stream::Entropy)),
             params: Mutex::new(params),
             console: Mutex::default(),
+            halves: Mutex::default(),
         }
+    }
+
+    /// The half of the driver `name`.
+    pub fn half(&self, name: &str) -> Option<Half> {
+        lock(&self.halves).get(name).cloned()
     }
 }
 
@@ -51,6 +63,11 @@ impl Sim {
     /// Gives the parameter `name` a value.
     pub fn set_param(&self, name: &str, value: &str) {
         lock(&self.environment.params).insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Gives the host the half of the driver `name`, in the place of one before.
+    pub fn give(&self, name: &str, half: Arc<dyn Any + Send + Sync>) {
+        lock(&self.environment.halves).insert(name.to_owned(), half);
     }
 }
 

@@ -152,6 +152,10 @@ impl hypercall::Host for Sim {
         Some(&self.faults)
     }
 
+    fn io(&self, name: &str) -> Option<environment::Half> {
+        self.environment.half(name)
+    }
+
     fn shuffle_seed(&self) -> Option<u64> {
         Some(self.shuffle)
     }
