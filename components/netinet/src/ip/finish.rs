@@ -76,6 +76,7 @@ pub(crate) fn longest(packet: &mut Packet) -> usize {
     if packet.gso_size() == 0 { packet.len() } else { longest_segment(packet) }
 }
 
+#[cold]
 fn longest_segment(packet: &mut Packet) -> usize {
     let whole = packet.len();
     let headers = ip_header(packet, 0).filter(|header| header.protocol == protocol::TCP);
