@@ -1,6 +1,6 @@
 //! Which way packets of this kernel leave.
 //!
-//! * [`Out`]: what their sender says about that.  * [`route`]: the route, and the address to send from.
+//! * [`Out`]: what their sender says about that.  * `route`: the route, and the address to send from.
 //!
 //! A sender that is bound to an interface (SO_BINDTODEVICE) sends by no other. Of routes only those by
 //! that interface count for it; where none leads there, the destination is taken to be on its link, as
