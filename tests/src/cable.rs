@@ -102,7 +102,7 @@ impl Cable {
 struct Plug(Arc<Cable>);
 
 impl Device for Plug {
-    fn leave_undone(&self, on: bool) -> bool {
+    fn leave_undone(&self, on: bool, _: &Offcpu) -> bool {
         let is_on = on && self.0.can_leave_undone;
         self.0.state.lock().unwrap().leaves_undone = is_on;
         is_on

@@ -382,3 +382,20 @@ fn what_was_asked_lately_is_what_the_table_says_now() {
         .unwrap();
     });
 }
+
+#[test]
+fn what_a_kernel_sends_to_itself_arrives_where_the_address_is() {
+    with_node(|_, node| {
+        let socket = local::UdpSocket::bind(node, "0.0.0.0:7").unwrap();
+        for (to, name) in [("10.0.0.1", "shmif0"), ("10.1.0.1", "shmif1"), ("127.0.0.1", "lo0")] {
+            socket.send_to(b"x", (ip(to), 7)).unwrap();
+            let index = node.enter(|l| config::find(l, name).map(|ifp| ifp.index())).unwrap();
+            let fd = socket.fd();
+            let got = node.enter(|l| {
+                let mut buf = [0; 8];
+                net::socket::api::recv_from(l, fd, &mut [&mut buf], net::socket::MsgFlags::empty())
+            });
+            assert_eq!(got.unwrap().map(|got| got.ifindex), Ok(index.unwrap()), "{to}");
+        }
+    });
+}

@@ -73,17 +73,47 @@ fn a_stream_both_ways() {
 #[test]
 fn datagrams_to_whoever_sent_the_first() {
     let network = Network::line();
-    let mut server = Running::start(network.command("c", "nc -luv -w 10 514"));
+    let mut server = Running::start(network.command("c", "nc -luv 514"));
     server.until("0.0.0.0:514: waiting");
-    let mut client = Running::start(network.command("a", "nc -u -w 1 10.0.2.2 514"));
+    let mut client = Running::start(network.command("a", "nc -u 10.0.2.2 514"));
     client.give(b"one");
     server.until("is the other side");
     assert_eq!(server.has(3), b"one");
     server.give(b"two");
     assert_eq!(client.has(3), b"two");
-    assert_eq!(client.end(), (vec![], Some(0)));
+    // Datagrams have no end.
+    for mut running in [client, server] {
+        running.child.kill().unwrap();
+        running.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn who_is_silent_is_left_though_the_input_goes_on() {
+    let network = Network::line();
+    let mut server = Running::start(network.command("c", "nc -lv 7"));
+    server.until("waiting");
+    // Neither input ends, and neither says anything.
+    let mut client = Running::start(network.command("a", "nc -w 0.3 10.0.2.2 7"));
+    assert_eq!(client.child.wait().unwrap().code(), Some(0));
+    // The other side has ended, whose input goes on: nobody listens there any more.
+    server.until("connected");
+    network.rump("a", "nc -z 10.0.2.2 7").fails(1, "nobody listens there");
     server.child.kill().unwrap();
     server.child.wait().unwrap();
+}
+
+#[test]
+fn nobody_takes_the_datagrams() {
+    let network = Network::line();
+    for _ in 0..10 {
+        // The answer to the first is the second one's error, or the reader's: it ends in either case.
+        let mut client = Running::start(network.command("a", "nc -u 10.0.2.2 9"));
+        let input = client.child.stdin.as_mut().unwrap();
+        let _ = (0..1000).try_for_each(|_| input.write_all(b"anybody?"));
+        client.until("nobody listens there");
+        assert_eq!(client.child.wait().unwrap().code(), Some(1));
+    }
 }
 
 #[test]

@@ -12,8 +12,8 @@
 //! Another network of the host's (a socket of its link layer, a driver in its user space) is
 //! another implementation of these.
 //!
-//! Locking: none here. Methods of a device do not block; [`Devices::open`] takes the proof that
-//! the caller holds no CPU.
+//! Locking: none here. Methods of a device do not block, but for those that take the proof that the
+//! caller holds no CPU.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -38,9 +38,9 @@ pub trait Devices: Send + Sync {
 pub trait Device: Send + Sync {
     /// Has frames come in which the host has left checksums undone, and the cutting of TCP segments of
     /// up to 64 KiB, and takes such; or no more of them. Whether it is so now. At first it is not, and
-    /// some devices never do.
-    fn leave_undone(&self, on: bool) -> bool {
-        let _ = on;
+    /// some devices never do. May wait for whoever changes the host's network.
+    fn leave_undone(&self, on: bool, proof: &Offcpu) -> bool {
+        let _ = (on, proof);
         false
     }
 

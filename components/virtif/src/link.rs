@@ -62,7 +62,9 @@ impl Link {
         let mut buffer = KVec::new(l);
         let may = l.get(&VIRTIF).offloads() && offload::is_known(l);
         let leaves_undone = may && buffer.resize(offload::FRAME_MAX + 1, 0).is_ok();
-        let leaves_undone = leaves_undone && device.leave_undone(true);
+        let (leaves_undone, alive) =
+            l.offcpu(|proof| leaves_undone && device.leave_undone(true, proof));
+        alive?;
         if !leaves_undone {
             buffer = KVec::new(l);
         }
@@ -102,6 +104,8 @@ impl Link {
     pub(crate) fn send(&self, cx: &Cx<'_>, mut frame: Packet) -> Result<(), IfError> {
         let undone = match frame.unfinished().is_empty() {
             true => None,
+            // It was on its way when the interface was given another device.
+            false if !self.leaves_undone => return Err(IfError::Invalid),
             false => Some(offload::explain(cx, &mut frame).ok_or(IfError::Invalid)?),
         };
         // A bridge may pass on what others have sent.
@@ -122,6 +126,10 @@ impl Link {
         self.device.leave();
         if let Some(line) = self.line.get() {
             line.disestablish(l);
+        }
+        if self.leaves_undone {
+            // Who opens it next may know nothing of that. A kernel that ends meanwhile has left, too.
+            let _ = l.offcpu(|proof| self.device.leave_undone(false, proof));
         }
     }
 

@@ -180,9 +180,11 @@ fn connect(
 
 fn listen(client: &Client, how: &How, out: &mut dyn Write) -> Result<u8, Failure> {
     let failed = |e: io::Error| told(&how.here.to_string(), &e, ADVICE);
-    let listener = TcpListener::bind(client, how.here).map_err(failed)?;
-    how.say(&format!("{}: waiting", listener.local_addr().map_err(failed)?));
-    loop {
+    let mut waiting = Some(TcpListener::bind(client, how.here).map_err(failed)?);
+    if let Some(listener) = &waiting {
+        how.say(&format!("{}: waiting", listener.local_addr().map_err(failed)?));
+    }
+    while let Some(listener) = waiting.take() {
         listener.set_read_timeout(how.talk.wait.filter(|_| !how.keeps)).map_err(failed)?;
         let (stream, from) = match listener.accept() {
             Err(e) if e.kind() == ErrorKind::WouldBlock => {
@@ -191,16 +193,16 @@ fn listen(client: &Client, how: &How, out: &mut dyn Write) -> Result<u8, Failure
             done => done.map_err(failed)?,
         };
         how.say(&format!("{from}: connected"));
+        // Nobody else is to think that somebody listens.
+        waiting = how.keeps.then_some(listener);
         let done = talk::talk(&stream, &how.talk, out).map_err(|e| e.about(&from.to_string()));
         match done {
             // One that breaks off is no reason to stop.
             Err(Failure::Failed(why)) if how.keeps => how.say(&why),
             done => done?,
         }
-        if !how.keeps {
-            return Ok(0);
-        }
     }
+    Ok(0)
 }
 
 fn datagrams(

@@ -8,11 +8,11 @@
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use remote::{TcpStream, UdpSocket};
+use remote::{Argument, TcpStream, UdpSocket, number};
 
 use super::Broken;
 
@@ -35,11 +35,14 @@ pub(super) struct How {
 struct Activity {
     start: Instant,
     last_ms: AtomicU64,
+    /// Sending has failed: nothing more is worth waiting for.
+    broken: AtomicBool,
 }
 
 impl Activity {
     fn new() -> Arc<Activity> {
-        Arc::new(Activity { start: Instant::now(), last_ms: AtomicU64::new(0) })
+        let (last_ms, broken) = (AtomicU64::new(0), AtomicBool::new(false));
+        Arc::new(Activity { start: Instant::now(), last_ms, broken })
     }
 
     fn now_ms(&self) -> u64 {
@@ -64,6 +67,8 @@ pub(super) trait Ends: Send + Sized + 'static {
     fn take(&self, room: &mut [u8]) -> io::Result<usize>;
     fn wait_at_most(&self, time: Option<Duration>) -> io::Result<()>;
     fn finish(&self) -> io::Result<()>;
+    /// Nothing more is received; who waits for it is told.
+    fn stop(&self) -> io::Result<()>;
     /// Whether receiving nothing is the end.
     const HAS_END: bool;
 }
@@ -90,6 +95,10 @@ impl Ends for TcpStream {
     fn finish(&self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
     }
+
+    fn stop(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Read)
+    }
 }
 
 impl Ends for UdpSocket {
@@ -114,53 +123,107 @@ impl Ends for UdpSocket {
     fn finish(&self) -> io::Result<()> {
         Ok(())
     }
+
+    fn stop(&self) -> io::Result<()> {
+        self.descriptor().call(number::SHUTDOWN, [Argument::Value(0)]).map(drop)
+    }
+}
+
+/// What ends talking.
+enum End {
+    /// The other side will say no more.
+    Other,
+    /// Nobody has done anything for so long.
+    Idle,
+    /// The socket's own error.
+    Broken(io::Error),
 }
 
 /// Talks until one side has ended; by datagrams, until nobody has said anything for so long.
 pub(super) fn talk<E: Ends>(socket: &E, how: &How, out: &mut dyn Write) -> Result<(), Broken> {
     let activity = Activity::new();
-    let sender = how.reads.then(|| {
-        let (socket, activity, shuts) = (socket.again()?, activity.clone(), how.shuts);
-        Ok(std::thread::spawn(move || feed(&socket, shuts, &activity)))
-    });
-    let sender = sender.transpose().map_err(Broken::Socket)?;
-    print(socket, how.wait, &activity, out)?;
-    // The other side has ended, which may wait for the rest of the input; nobody at a terminal does.
-    match sender {
-        Some(sender) if E::HAS_END && !io::stdin().is_terminal() => rest(sender),
+    // Answers when the input has ended, or what went wrong with sending it.
+    let (tell, sent) = channel();
+    if how.reads {
+        let (socket, activity, shuts) = (socket.again(), activity.clone(), how.shuts);
+        let socket = socket.map_err(Broken::Socket)?;
+        // It may read for ever: nobody waits for its end but through the channel.
+        std::thread::spawn(move || {
+            let fed = feed(&socket, shuts, &activity);
+            let failed = fed.is_err();
+            let _ = tell.send(fed);
+            if failed {
+                // Whoever waits for what will not come is told.
+                activity.broken.store(true, Ordering::Release);
+                let _ = socket.stop();
+            }
+        });
+    } else {
+        drop(tell);
+    }
+    match print(socket, how.wait, &activity, out)? {
+        End::Idle => Ok(()),
+        // What was to be sent knows better why, if that broke.
+        End::Broken(e) => Err(Broken::Socket(why(&sent).unwrap_or(e))),
+        End::Other => match why(&sent) {
+            Some(e) => Err(Broken::Socket(e)),
+            // It may wait for the rest of the input; nobody at a terminal does.
+            None if E::HAS_END && !io::stdin().is_terminal() => rest(&sent, how.wait, &activity),
+            None => Ok(()),
+        },
+    }
+}
+
+/// Why sending has ended early, if it has by now. That the other side takes no more is not worth a word.
+fn why(sent: &Receiver<io::Result<()>>) -> Option<io::Error> {
+    let error = sent.try_recv().ok()?.err();
+    error.filter(|e| e.kind() != ErrorKind::BrokenPipe)
+}
+
+/// Waits until the input is sent, or nothing was for so long.
+fn rest(
+    sent: &Receiver<io::Result<()>>,
+    wait: Option<Duration>,
+    activity: &Activity,
+) -> Result<(), Broken> {
+    let fed = loop {
+        let Some(wait) = wait else { break sent.recv().ok() };
+        let Some(left) = activity.left(wait) else { return Ok(()) };
+        match sent.recv_timeout(left) {
+            Err(RecvTimeoutError::Timeout) => {}
+            done => break done.ok(),
+        }
+    };
+    match fed {
+        Some(Err(e)) if e.kind() != ErrorKind::BrokenPipe => Err(Broken::Socket(e)),
         _ => Ok(()),
     }
 }
 
-fn rest(sender: JoinHandle<io::Result<()>>) -> Result<(), Broken> {
-    match sender.join() {
-        Ok(Err(e)) if e.kind() != ErrorKind::BrokenPipe => Err(Broken::Socket(e)),
-        _ => Ok(()),
-    }
-}
-
-/// Prints what arrives, until the other side has ended or nobody has done anything for so long.
+/// Prints what arrives, until there is a reason to end.
 fn print<E: Ends>(
     socket: &E,
     wait: Option<Duration>,
     activity: &Activity,
     out: &mut dyn Write,
-) -> Result<(), Broken> {
+) -> Result<End, Broken> {
     let mut room = vec![0; MOST];
     loop {
         if let Some(wait) = wait {
-            let Some(left) = activity.left(wait) else { return Ok(()) };
+            let Some(left) = activity.left(wait) else { return Ok(End::Idle) };
             socket.wait_at_most(Some(left)).map_err(Broken::Socket)?;
         }
         match socket.take(&mut room) {
-            Ok(0) if E::HAS_END => return Ok(()),
+            Ok(0) if E::HAS_END || activity.broken.load(Ordering::Acquire) => {
+                return Ok(End::Other);
+            }
             Ok(len) => {
                 activity.note();
                 let data = room.get(..len).unwrap_or_default();
                 out.write_all(data).and_then(|()| out.flush()).map_err(Broken::Output)?;
             }
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            Err(e) => return Err(Broken::Socket(e)),
+            Err(e) => return Ok(End::Broken(e)),
         }
     }
 }

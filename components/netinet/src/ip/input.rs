@@ -147,7 +147,7 @@ pub(super) fn is_everybody(cx: &Cx<'_>, src: Ipv4Addr) -> bool {
 /// A packet for this kernel, which arrived on the interface with the index `at`.
 pub(super) fn deliver(
     cx: &Cx<'_>,
-    packet: Packet,
+    mut packet: Packet,
     header: &Ipv4Header,
     at: u32,
     to_everybody: bool,
@@ -155,6 +155,7 @@ pub(super) fn deliver(
     if !packet.flags().contains(Flags::LOOPED) && is_everybody(cx, header.src()) {
         return cx.get(&INET).ip.bad_address.inc(cx);
     }
+    packet.set_rcvif(at);
     if header.is_fragment() {
         // RFC 791: put together where it ends, and only there.
         if let Some(whole) = fragments::input(cx, packet, header)

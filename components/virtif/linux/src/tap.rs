@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, readv, retry_on_intr};
-use virtif::host::{Bell, Device, OpenError, ReceiveError, Received, SendError, Undone};
+use virtif::host::{Bell, Device, Offcpu, OpenError, ReceiveError, Received, SendError, Undone};
 
 use crate::request::{self, NAME_LEN, Request};
 use crate::waiter::{Listening, Waiter};
@@ -89,7 +89,7 @@ fn attached(name: &str, header: bool) -> Result<OwnedFd, OpenError> {
 }
 
 impl Device for Tap {
-    fn leave_undone(&self, on: bool) -> bool {
+    fn leave_undone(&self, on: bool, _proof: &Offcpu) -> bool {
         let what = if on { request::UNDONE } else { 0 };
         let is_on = self.has_header && request::set_undone(&self.file, what).is_ok() && on;
         self.leaves_undone.store(is_on, Ordering::Relaxed);
@@ -161,6 +161,7 @@ impl Device for Tap {
     }
 }
 
+/// One that nobody has told to stop: its kernel has ended.
 impl Drop for Tap {
     fn drop(&mut self) {
         if self.leaves_undone.load(Ordering::Relaxed) {
