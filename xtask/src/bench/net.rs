@@ -1,7 +1,10 @@
 //! The group `net`: the network stack, beside Linux's over veth pairs.
 //!
 //! Figures come from the program `bench`, in turn with the same work in Linux network namespaces.
-//! Linux sends with CUBIC, as we do, whatever this machine prefers.
+//! Linux sends with CUBIC, as we do, whatever this machine prefers; what it makes of its own choice is
+//! beside that (`as_it_comes`).
+//! `tcp.loss`: the links are the same, kernels of ours; their ends are taps for Linux, and buses in memory
+//! for us.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -111,19 +114,23 @@ impl Bench {
 
     fn bulk(&self) -> Result<Vec<Record>> {
         let iperf = has_iperf();
-        let linux = || if iperf { iperf3() } else { self.linux("bulk") };
-        let [ours, bus, theirs] =
-            in_turn([&|| Ok(self.ours(&["stream", "bulk"])?.value), &|| self.bus(), &linux])?;
+        let linux = |how: &str| if iperf { iperf3(how) } else { self.linux("bulk") };
+        let [ours, bus, theirs, plain] = in_turn([
+            &|| Ok(self.ours(&["stream", "bulk"])?.value),
+            &|| self.bus(),
+            &|| linux("-C cubic"),
+            &|| linux(""),
+        ])?;
         let of = if iperf {
-            "iperf3 over veth between two Linux namespaces"
+            "iperf3 with CUBIC over veth between two Linux namespaces"
         } else {
             "the same work over veth between two Linux namespaces (no iperf3 here)"
         };
         let what = "TCP, two kernels of a process, one connection, 128 KiB writes, bytes a second";
         let over_bus = "the same between two processes, over a bus in a file";
         Ok(vec![
-            Record::new("tcp.bulk", what, "B", ours, theirs, of),
-            Record::new("tcp.bus", over_bus, "B", bus, theirs, of),
+            Record::new("tcp.bulk", what, "B", ours, theirs, of).with("as_it_comes", plain),
+            Record::new("tcp.bus", over_bus, "B", bus, theirs, of).with("as_it_comes", plain),
         ])
     }
 
@@ -243,14 +250,14 @@ fn has_iperf() -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-fn iperf3() -> Result<f64> {
-    let text = between_namespaces(&[
-        "pair",
-        "iperf3 -s -B 10.0.0.2",
-        // That nobody listens yet it says in its answer, and as if all were well.
-        "iperf3 -C cubic -c 10.0.0.2 -l 128K -t 1 -J > /run/iperf && ! grep -q '\"error\"' /run/iperf \
-         && cat /run/iperf",
-    ])?;
+/// With these options.
+fn iperf3(how: &str) -> Result<f64> {
+    // That nobody listens yet it says in its answer, and as if all were well.
+    let client = format!(
+        "iperf3 {how} -c 10.0.0.2 -l 128K -t 1 -J > /run/iperf && ! grep -q '\"error\"' /run/iperf \
+         && cat /run/iperf"
+    );
+    let text = between_namespaces(&["pair", "iperf3 -s -B 10.0.0.2", &client])?;
     let answer: serde_json::Value = serde_json::from_str(&text).context("iperf3's answer")?;
     let bits = answer.pointer("/end/sum_received/bits_per_second").and_then(|v| v.as_f64());
     Ok(bits.context("iperf3 has no figure")? / 8.0)
