@@ -1,7 +1,7 @@
 //! A kernel on the host's network: virtif on a tap device, Linux's own stack at its other end.
 //!
 //! * [`with_link`]: both ends have an address.  * [`tap`]: the host's end alone.
-//! * [`lab`]: kernels that can have such links.  * [`bridge`]: one that joins two links.
+//! * [`lab`]: kernels that can have such links.  * [`bridge()`]: one that joins two links.
 //! * [`far_side`]: the host's end of a second one, in a namespace beside.
 //! * [`spoilt`]: what the host's stack has found to be so.
 //!
