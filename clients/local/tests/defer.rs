@@ -97,3 +97,37 @@ fn it_is_the_listener_s_and_can_be_taken_back() {
         fails_with(listener.accept().map(drop), Errno::WouldBlock);
     });
 }
+
+#[test]
+fn who_finds_the_queue_full_comes_later() {
+    on_sims(|sim| {
+        let host: Arc<dyn Host> = sim.clone();
+        let (a, b) = pair(&host);
+        let listener = TcpListener::bind_with(&b, "0.0.0.0:80", 1).unwrap();
+        listener.set_defer_accept(SECOND * 30).unwrap();
+        let connect = |_| TcpStream::connect(&a, "10.0.0.2:80").unwrap();
+        let mut clients: Vec<_> = (0..3).map(connect).collect();
+        assert!(!is_ready(&b, &listener, SECOND / 2), "all of them wait for data");
+        for client in &mut clients {
+            client.write_all(b"hello").unwrap();
+        }
+        sim.sleep(SECOND / 2);
+        assert!(counter(&b, "tcp", "listen_full") > 0, "one has the only place");
+        let mut servers = Vec::new();
+        for _ in 0..3 {
+            assert!(is_ready(&b, &listener, SECOND * 10), "{} are there", servers.len());
+            let (mut server, _) = listener.accept().unwrap();
+            let mut data = [0; 5];
+            server.read_exact(&mut data).unwrap();
+            assert_eq!(&data, b"hello");
+            server.write_all(b"you").unwrap();
+            servers.push(server);
+        }
+        for client in &mut clients {
+            client.read_exact(&mut [0; 3]).unwrap();
+        }
+        drop((listener, clients, servers));
+        end(a);
+        end(b);
+    });
+}

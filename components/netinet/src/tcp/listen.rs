@@ -69,7 +69,8 @@ pub(crate) fn input(
         }
         Outcome::Reply(answer)
     } else {
-        inner.halves.finish(&secret, &place, seg, now)
+        let full = seg.has(Control::ACK) && listener.is_full(cx);
+        inner.halves.finish(&secret, &place, seg, full, now)
     };
     let due = inner.halves.deadline();
     drop(inner);
@@ -78,6 +79,7 @@ pub(crate) fn input(
     }
     match outcome {
         Outcome::Nothing => {}
+        Outcome::Full => tcp.counters.listen_full.inc(cx),
         Outcome::Reply(seg) => transmit::reply(cx, pair, place.device, &seg),
         Outcome::Done(done) => match listener.connect(cx, &place, &done) {
             Ok(pcb) => {

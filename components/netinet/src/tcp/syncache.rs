@@ -14,7 +14,8 @@
 //!
 //! Locking: none; its owner guards it. Memory: charged.
 //! Sources: RFC 9293 §3.10.7.2, §3.10.7.4; RFC 4987 §3.4, §3.6; RFC 5961 §3.2; Linux's
-//! tcp_check_req and syn_ack_recalc (when what is deferred is answered and given up).
+//! tcp_check_req and syn_ack_recalc (when what is deferred is answered and given up, and that a full
+//! queue ends no handshake).
 
 use alloc::sync::Arc;
 
@@ -89,6 +90,8 @@ pub enum Outcome {
     Done(Done),
     /// An answer.
     Reply(Segment),
+    /// It would be a connection, for which there is no room; nothing has changed.
+    Full,
     /// Nothing.
     Nothing,
 }
@@ -175,10 +178,20 @@ impl SynCache {
         Half { iss, agreed, ..half }.answer(secret, now)
     }
 
-    /// A segment without SYN for a listening socket.
-    pub fn finish(&mut self, secret: &Secret, place: &Place, seg: &Segment, now: u64) -> Outcome {
+    /// A segment without SYN for a listening socket; `full`: no more connections can wait there.
+    pub fn finish(
+        &mut self,
+        secret: &Secret,
+        place: &Place,
+        seg: &Segment,
+        full: bool,
+        now: u64,
+    ) -> Outcome {
         let Some(at) = self.position(place) else {
-            return self.stranger(secret, &place.pair, seg, now);
+            return match self.stranger(secret, &place.pair, seg, now) {
+                Outcome::Done(_) if full => Outcome::Full,
+                outcome => outcome,
+            };
         };
         let Some(half) = self.halves.get(at).copied() else { return Outcome::Nothing };
         let next = half.agreed.irs + 1;
@@ -202,6 +215,10 @@ impl SynCache {
         }
         if seg.end() == next && half.tries < half.offer.defer && self.may_wait(at) {
             return Outcome::Nothing;
+        }
+        if full {
+            // The half stays: the peer says it again, and there may be room by then.
+            return Outcome::Full;
         }
         self.halves.swap_remove(at);
         Outcome::Done(Done { iss: half.iss, agreed: half.agreed })

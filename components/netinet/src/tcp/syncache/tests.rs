@@ -44,7 +44,9 @@ fn rfc9293_3_10_7_2_a_syn_is_answered_and_its_acknowledgment_makes_a_connection(
     assert_eq!(answer.options.timestamps.unwrap().1, 77, "RFC 7323 §3.2");
     assert_eq!(c.syn(&SECRET, &place(5), &syn(100), OFFER, None, 0), answer, "sent again");
     assert_eq!(c.len(), 1);
-    let Outcome::Done(done) = c.finish(&SECRET, &place(5), &ack(&answer), 0) else { panic!() };
+    let Outcome::Done(done) = c.finish(&SECRET, &place(5), &ack(&answer), false, 0) else {
+        panic!()
+    };
     assert_eq!(done.iss, answer.seq);
     assert_eq!(done.agreed, Agreed::of(&syn(100)));
     assert!(c.is_empty());
@@ -55,17 +57,19 @@ fn rfc9293_3_10_7_4_what_does_not_fit_is_reset_or_answered_again() {
     let mut c = cache(9);
     let answer = c.syn(&SECRET, &place(5), &syn(100), OFFER, None, 0);
     let bad = Segment { ack: answer.seq + 7, ..ack(&answer) };
-    let Outcome::Reply(reset) = c.finish(&SECRET, &place(5), &bad, 0) else { panic!() };
+    let Outcome::Reply(reset) = c.finish(&SECRET, &place(5), &bad, false, 0) else { panic!() };
     assert_eq!((reset.seq, reset.control), (bad.ack, Control::RST));
     let old = Segment { seq: Seq(50), ..ack(&answer) };
-    assert_eq!(c.finish(&SECRET, &place(5), &old, 0), Outcome::Reply(answer));
+    assert_eq!(c.finish(&SECRET, &place(5), &old, false, 0), Outcome::Reply(answer));
     let mut rst = Segment { control: Control::RST, seq: Seq(105), ..Segment::default() };
-    assert_eq!(c.finish(&SECRET, &place(5), &rst, 0), Outcome::Nothing);
+    assert_eq!(c.finish(&SECRET, &place(5), &rst, false, 0), Outcome::Nothing);
     assert_eq!(c.len(), 1, "RFC 5961 §3.2: the number is not exactly right");
     rst.seq = Seq(101);
-    c.finish(&SECRET, &place(5), &rst, 0);
+    c.finish(&SECRET, &place(5), &rst, false, 0);
     assert!(c.is_empty());
-    let Outcome::Reply(reset) = c.finish(&SECRET, &place(5), &ack(&answer), 0) else { panic!() };
+    let Outcome::Reply(reset) = c.finish(&SECRET, &place(5), &ack(&answer), false, 0) else {
+        panic!()
+    };
     assert_eq!(reset.control, Control::RST, "§3.10.7.2: an acknowledgment in LISTEN");
 }
 
@@ -76,8 +80,8 @@ fn halves_that_came_by_two_interfaces_are_two() {
     let answer = c.syn(&SECRET, &one, &syn(100), OFFER, None, 0);
     c.syn(&SECRET, &two, &syn(200), OFFER, None, 0);
     assert_eq!(c.len(), 2);
-    assert!(matches!(c.finish(&SECRET, &place(5), &ack(&answer), 0), Outcome::Reply(_)));
-    assert!(matches!(c.finish(&SECRET, &one, &ack(&answer), 0), Outcome::Done(_)));
+    assert!(matches!(c.finish(&SECRET, &place(5), &ack(&answer), false, 0), Outcome::Reply(_)));
+    assert!(matches!(c.finish(&SECRET, &one, &ack(&answer), false, 0), Outcome::Done(_)));
     assert_eq!(c.expire(&SECRET, SECOND).map(|(place, _)| place), Some(two));
 }
 
@@ -105,19 +109,19 @@ fn who_defers_takes_the_first_data_for_the_end_of_the_handshake() {
     let mut c = cache(9);
     let answer = c.syn(&SECRET, &place(5), &syn(100), deferring(3), None, 0);
     for _ in 0..2 {
-        assert_eq!(c.finish(&SECRET, &place(5), &ack(&answer), 0), Outcome::Nothing);
+        assert_eq!(c.finish(&SECRET, &place(5), &ack(&answer), false, 0), Outcome::Nothing);
     }
     assert_eq!(c.len(), 1);
     let data = Segment { len: 5, ..ack(&answer) };
-    assert!(matches!(c.finish(&SECRET, &place(5), &data, 0), Outcome::Done(_)));
+    assert!(matches!(c.finish(&SECRET, &place(5), &data, false, 0), Outcome::Done(_)));
     // So is the end of a stream without any; and a reset ends the wait.
     let answer = c.syn(&SECRET, &place(6), &syn(100), deferring(3), None, 0);
     let fin = Segment { control: Control::ACK | Control::FIN, ..ack(&answer) };
-    assert!(matches!(c.finish(&SECRET, &place(6), &fin, 0), Outcome::Done(_)));
+    assert!(matches!(c.finish(&SECRET, &place(6), &fin, false, 0), Outcome::Done(_)));
     let answer = c.syn(&SECRET, &place(7), &syn(100), deferring(3), None, 0);
-    c.finish(&SECRET, &place(7), &ack(&answer), 0);
+    c.finish(&SECRET, &place(7), &ack(&answer), false, 0);
     let rst = Segment { control: Control::RST, seq: Seq(101), ..Segment::default() };
-    c.finish(&SECRET, &place(7), &rst, 0);
+    c.finish(&SECRET, &place(7), &rst, false, 0);
     assert!(c.is_empty());
 }
 
@@ -133,7 +137,7 @@ fn what_is_deferred_is_asked_once_more_in_the_end() {
         let mut c = cache(9);
         let answer = c.syn(&SECRET, &place(5), &syn(100), deferring(defer), None, 0);
         let is_deferred = |c: &mut SynCache, now| {
-            c.finish(&SECRET, &place(5), &ack(&answer), now) == Outcome::Nothing
+            c.finish(&SECRET, &place(5), &ack(&answer), false, now) == Outcome::Nothing
         };
         let mut times = Vec::new();
         while let Some(due) = c.deadline() {
@@ -160,18 +164,18 @@ fn no_more_than_half_of_the_places_wait_for_data() {
     let mut c = cache(4);
     for port in [5, 6, 7] {
         let answer = c.syn(&SECRET, &place(port), &syn(100), deferring(9), None, 0);
-        let done = c.finish(&SECRET, &place(port), &ack(&answer), 0);
+        let done = c.finish(&SECRET, &place(port), &ack(&answer), false, 0);
         assert_eq!(matches!(done, Outcome::Done(_)), port == 7);
     }
     // One that waits already goes on, and one that has no place does not wait.
     let answer = c.syn(&SECRET, &place(5), &syn(100), deferring(9), None, 0);
-    assert_eq!(c.finish(&SECRET, &place(5), &ack(&answer), 0), Outcome::Nothing);
+    assert_eq!(c.finish(&SECRET, &place(5), &ack(&answer), false, 0), Outcome::Nothing);
     for port in [8, 9] {
         c.syn(&SECRET, &place(port), &syn(100), deferring(9), None, 0);
     }
     let cookie = c.syn(&SECRET, &place(10), &syn(100), deferring(9), None, 0);
     assert_eq!((c.len(), c.cookies()), (4, 1));
-    assert!(matches!(c.finish(&SECRET, &place(10), &ack(&cookie), 0), Outcome::Done(_)));
+    assert!(matches!(c.finish(&SECRET, &place(10), &ack(&cookie), false, 0), Outcome::Done(_)));
 }
 
 #[test]
@@ -184,16 +188,34 @@ fn rfc4987_3_6_beyond_the_limit_a_cookie() {
     assert_eq!(answer.options, Options { mss: Some(1460), ..Options::default() });
     let reply = ack(&answer);
     for later in [0, 60 * SECOND] {
-        let done = c.finish(&SECRET, &place(6), &reply, now + later);
+        let done = c.finish(&SECRET, &place(6), &reply, false, now + later);
         let Outcome::Done(done) = done else { panic!("{done:?}") };
         assert_eq!((done.iss, done.agreed.irs), (answer.seq, Seq(100)));
         assert_eq!((done.agreed.mss, done.agreed.sack), (1360, false));
     }
     let refused = |c: &mut SynCache, place: &Place, seg: &Segment, now| {
-        !matches!(c.finish(&SECRET, place, seg, now), Outcome::Done(_))
+        !matches!(c.finish(&SECRET, place, seg, false, now), Outcome::Done(_))
     };
     assert!(refused(&mut c, &place(7), &reply, now), "another pair");
     let other = Segment { seq: reply.seq + 1, ..reply };
     assert!(refused(&mut c, &place(6), &other, now), "another first number");
     assert!(refused(&mut c, &place(6), &reply, now + 200 * SECOND), "too late");
+}
+
+#[test]
+fn while_there_is_no_room_a_handshake_does_not_end() {
+    // Half a connection, one that waited for data, and a cookie.
+    for (limit, offer) in [(1, OFFER), (2, deferring(9)), (0, OFFER)] {
+        let mut c = cache(limit);
+        let answer = c.syn(&SECRET, &place(5), &syn(100), offer, None, 0);
+        let data = Segment { len: 5, ..ack(&answer) };
+        let mut finish = |seg: &Segment, full| c.finish(&SECRET, &place(5), seg, full, 0);
+        for _ in 0..2 {
+            assert_eq!(finish(&data, true), Outcome::Full);
+        }
+        // What would not end it anyway is answered as ever.
+        let bad = Segment { ack: answer.seq, ..data };
+        assert_eq!(finish(&bad, true), finish(&bad, false));
+        assert!(matches!(finish(&data, false), Outcome::Done(_)));
+    }
 }

@@ -124,7 +124,7 @@ impl End {
         if seg.has(Control::SYN) {
             return Err(Some(cache.syn(&SECRET, &somebody(), seg, offer, None, now)));
         }
-        match cache.finish(&SECRET, &somebody(), seg, now) {
+        match cache.finish(&SECRET, &somebody(), seg, false, now) {
             Outcome::Done(done) => {
                 let clock_offset = SECRET.clock_offset(&somebody().pair);
                 let start = Start { iss: done.iss, clock_offset, ..self.start };
@@ -133,7 +133,7 @@ impl End {
                 Ok(())
             }
             Outcome::Reply(seg) => Err(Some(seg)),
-            Outcome::Nothing => Err(None),
+            Outcome::Full | Outcome::Nothing => Err(None),
         }
     }
 
