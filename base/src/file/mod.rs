@@ -225,3 +225,23 @@ pub fn blocking<R>(
     }
     parked::park(l, core::iter::once((file.clone(), events)), deadline, attempt)
 }
+
+/// The same for an attempt that takes nothing while it answers `WouldBlock`, though there be something
+/// that others would take: it hears of all that comes, and keeps it from nobody. For a [`Request`] only;
+/// a thread waits as with [`blocking`].
+pub fn blocking_beside<R>(
+    l: &mut Lwp<'_>,
+    file: &KArc<File>,
+    events: Events,
+    deadline: Option<Instant>,
+    mut attempt: impl FnMut(&mut Lwp<'_>) -> Result<R, Errno>,
+) -> Result<R, Errno> {
+    if file.is_nonblocking() || !l.makes_attempt() {
+        return blocking(l, file, events, deadline, attempt);
+    }
+    match attempt(l) {
+        Err(Errno::WouldBlock) => {}
+        done => return done,
+    }
+    parked::park_looking(l, core::iter::once((file.clone(), events)), deadline, attempt)
+}

@@ -252,7 +252,7 @@ pub(super) fn park<R>(
     parked.unwrap_or(Err(Errno::WouldBlock))
 }
 
-/// The same for poll, which takes nothing from the files.
+/// The same for poll, which takes nothing from the files, and for what takes nothing before the end.
 pub(super) fn park_looking<R>(
     l: &mut Lwp<'_>,
     files: impl Iterator<Item = (KArc<File>, Events)>,

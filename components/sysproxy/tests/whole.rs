@@ -198,3 +198,38 @@ fn who_does_not_wait_any_longer_has_what_there_is() {
         assert_eq!(answer(&mut ends), Ok("the end".into()));
     });
 }
+
+#[test]
+fn what_it_leaves_for_now_is_for_others() {
+    whole(|_, s| {
+        let mut ends = Ends::new(s, Trust::Owner, 8080);
+        let taken = |ends: &mut Ends| {
+            ends.reader.resume();
+            let mut all = Vec::new();
+            while let Answer::Return(request, result, _) = ends.reader.next() {
+                all.push((request, result));
+            }
+            all
+        };
+        // Two of those that want all, before and behind two that take what there is.
+        ends.ask(1, 100, WAITALL);
+        ends.ask(2, 6, 0);
+        ends.ask(3, 20, 0);
+        ends.ask(4, 100, WAITALL);
+        assert_eq!(ends.write(&[1; 10]), 10);
+        assert_eq!(taken(&mut ends), [(2, Ok(6)), (3, Ok(4))]);
+        // Without others they wait, and do not wake each other.
+        assert_eq!(ends.write(&[2; 60]), 60);
+        assert_eq!(taken(&mut ends), []);
+        s.told.woken.lock().unwrap().clear();
+        assert_eq!(taken(&mut ends), []);
+        assert!(s.told.woken.lock().unwrap().is_empty());
+        assert_eq!(ends.write(&[3; 60]), 60);
+        let first = taken(&mut ends);
+        let &[(first, Ok(100))] = &first[..] else { panic!("{first:?}") };
+        // What one leaves the other finds, with what comes then.
+        assert_eq!(ends.write(&[4; 80]), 80);
+        assert_eq!(taken(&mut ends), [(5 - first, Ok(100))]);
+        assert!(ends.rest().is_empty());
+    });
+}

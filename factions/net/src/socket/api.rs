@@ -13,7 +13,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use base::file::uio::Uio;
-use base::file::{Fd, File, FileOps, Flags, blocking};
+use base::file::{Fd, File, FileOps, Flags, blocking, blocking_beside};
 use base::vm::kmem;
 use base::wait::Events;
 use base::{Errno, Instant, KArc, Lwp};
@@ -294,8 +294,9 @@ fn receive<'a>(
         });
     }
     if all && waits && l.makes_attempt() {
-        let got = held.attempt(l, Events::IN, flags, deadline, |l, file| {
-            transfer::receive_all(l, file, &mut uio)
+        // What it leaves where it is may be enough for another one, which is told as well.
+        let got = blocking_beside(l, &held.0, Events::IN, deadline, |l| {
+            transfer::receive_all(l, file, &mut uio).map_err(Errno::from)
         });
         return match got {
             // It does not wait any longer.
