@@ -6,11 +6,12 @@ use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use remote::{Client, Retry, UdpSocket};
+use rustix::io::Errno;
+use rustix::net::SendFlags;
 use server::plain::{BIND, GETUID, RECVFROM, SENDTO, SOCKET, hello, message, sockaddr, syscall};
 use server::{Place, tcp_url, within};
 use wire::{HEADER_LEN, Header, Kind, Return};
@@ -121,36 +122,38 @@ fn nobodies_that_do_not_read_stay_while_the_share_is_full() {
         all.push(socket);
     }
     // Requests without end, until the sockets between hold all the answers that they can, and the server
-    // listens no more; the last one is written when answers are read.
-    let enough = Arc::new(AtomicBool::new(false));
-    let told = enough.clone();
-    let (written, writes) = std::sync::mpsc::channel();
-    let writer = std::thread::spawn(move || {
-        for request in (0..).take_while(|_| !told.load(Ordering::Relaxed)) {
-            stream.write_all(&syscall(request, GETUID, &[], &[])).unwrap();
-            written.send(request).unwrap();
+    // listens no more: however often it serves another one, it takes nothing of these.
+    let (mut count, mut rest, mut idle) = (0, Vec::new(), 0);
+    while idle < 1000 {
+        if rest.is_empty() {
+            rest = syscall(count, GETUID, &[], &[]);
+            count += 1;
         }
-        stream
-    });
-    let mut count = 0;
-    while let Ok(request) = writes.recv_timeout(Duration::from_millis(200)) {
-        count = request + 1;
+        match rustix::net::send(&stream, &rest, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Ok(n) => {
+                rest.drain(..n);
+                idle = 0;
+            }
+            Err(Errno::AGAIN) => {
+                others.getpid().unwrap();
+                idle += 1;
+            }
+            Err(error) => panic!("{error}"),
+        }
     }
-    enough.store(true, Ordering::Relaxed);
-    for next in 0.. {
-        while next == count
-            && let Ok(request) = writes.recv()
-        {
-            count = request + 1;
-        }
-        if next == count {
-            break;
+    let mut read = 0;
+    for next in 0..count {
+        if next == count - 1 {
+            // There is room again: all the others have been answered.
+            stream.write_all(&rest).unwrap();
         }
         let (kind, number, body) = answer();
         assert_eq!((kind, number), (Kind::Return, next));
         assert_eq!(Return::parse(&body).unwrap().0.word, 65534, "a nobody's user");
+        read += HEADER_LEN + body.len();
     }
-    drop(writer.join().unwrap());
+    // More than the reader's socket had room for, twice what was asked for: so the server waited.
+    assert!(read > 2 * 65536, "{read} bytes");
     assert!(others.getpid().is_ok());
 }
 
