@@ -201,6 +201,7 @@ fn adjust(segment: &mut Packet, at: usize, header: &Ipv4Header, place: &Place) -
 mod tests {
     use core::net::{Ipv4Addr, SocketAddrV4};
 
+    use super::super::output::send_in_pieces;
     use super::*;
     use crate::tcp::header::Segment;
     use crate::tcp::seq::Seq;
@@ -333,6 +334,34 @@ mod tests {
                     assert!(packets.iter().all(|p| p.len() <= most && p.unfinished().is_empty()));
                 }
             });
+        }
+    }
+
+    #[test]
+    fn what_there_is_no_memory_to_cut_was_not_sent() {
+        let mut failed = 0;
+        for nth in 1.. {
+            let sim = sim::Sim::seeded(nth);
+            let kernel = base::Kernel::boot(sim.clone(), &BARE).unwrap();
+            let refused = kernel.enter(|l| {
+                let packet = unfinished(l, 0, 4000, 1000);
+                let mut pieces = 0;
+                sim.faults().refuse_nth_charge(nth);
+                let sent = send_in_pieces(l, 576, packet, &mut |_| {
+                    pieces += 1;
+                    Ok(())
+                });
+                let refused = sim.faults().refused() > 0;
+                sim.faults().clear();
+                // Some charges are for what can be done without.
+                assert_eq!(sent.is_ok(), pieces == 4 * 2, "charge {nth}: {pieces} pieces");
+                failed += u32::from(sent.is_err());
+                refused
+            });
+            if !refused.unwrap() {
+                assert!(failed > 2, "{failed} failures");
+                return;
+            }
         }
     }
 

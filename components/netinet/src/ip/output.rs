@@ -241,11 +241,12 @@ pub(super) fn send_in_pieces(
     if !packet.unfinished().is_empty() && !must_not_be_cut(&packet) {
         // Pieces of it could not be finished.
         let mut sent = Ok(());
-        let _ = finish_bare(cx, packet, &mut |p| {
+        let finished = finish_bare(cx, packet, &mut |p| {
             sent = send_in_pieces(cx, mtu, p, send);
             if sent.is_ok() { Ok(()) } else { Err(IfError::Full) }
         });
-        return sent;
+        // What `send` said comes first; else what there was no memory for was not sent.
+        return sent.and_then(|()| finished.map_err(|e| (e.into(), None)));
     }
     let Ok((header, _)) = Ipv4Header::read_from_prefix(packet.head()) else {
         return Err((SendError::BadSource, None));
