@@ -211,19 +211,11 @@ pub fn blocking<R>(
     file: &KArc<File>,
     events: Events,
     deadline: Option<Instant>,
-    mut attempt: impl FnMut(&mut Lwp<'_>) -> Result<R, Errno>,
+    attempt: impl FnMut(&mut Lwp<'_>) -> Result<R, Errno>,
 ) -> Result<R, Errno> {
-    if file.is_nonblocking() {
-        return attempt(l);
-    }
-    if !l.makes_attempt() {
-        return wait_for(l, file.ops.queue(), events, deadline, attempt);
-    }
-    match attempt(l) {
-        Err(Errno::WouldBlock) => {}
-        done => return done,
-    }
-    parked::park(l, core::iter::once((file.clone(), events)), deadline, attempt)
+    attempted(l, file, events, deadline, attempt, |l, attempt| {
+        parked::park(l, core::iter::once((file.clone(), events)), deadline, attempt)
+    })
 }
 
 /// The same for an attempt that takes nothing while it answers `WouldBlock`, though there be something
@@ -234,14 +226,31 @@ pub fn blocking_beside<R>(
     file: &KArc<File>,
     events: Events,
     deadline: Option<Instant>,
-    mut attempt: impl FnMut(&mut Lwp<'_>) -> Result<R, Errno>,
+    attempt: impl FnMut(&mut Lwp<'_>) -> Result<R, Errno>,
 ) -> Result<R, Errno> {
-    if file.is_nonblocking() || !l.makes_attempt() {
-        return blocking(l, file, events, deadline, attempt);
+    attempted(l, file, events, deadline, attempt, |l, attempt| {
+        parked::park_looking(l, core::iter::once((file.clone(), events)), deadline, attempt)
+    })
+}
+
+/// Attempts; the request of one that has to wait is parked by `park`.
+#[inline]
+fn attempted<R, A: FnMut(&mut Lwp<'_>) -> Result<R, Errno>>(
+    l: &mut Lwp<'_>,
+    file: &KArc<File>,
+    events: Events,
+    deadline: Option<Instant>,
+    mut attempt: A,
+    park: impl FnOnce(&mut Lwp<'_>, A) -> Result<R, Errno>,
+) -> Result<R, Errno> {
+    if file.is_nonblocking() {
+        return attempt(l);
+    }
+    if !l.makes_attempt() {
+        return wait_for(l, file.ops.queue(), events, deadline, attempt);
     }
     match attempt(l) {
-        Err(Errno::WouldBlock) => {}
-        done => return done,
+        Err(Errno::WouldBlock) => park(l, attempt),
+        done => done,
     }
-    parked::park_looking(l, core::iter::once((file.clone(), events)), deadline, attempt)
 }

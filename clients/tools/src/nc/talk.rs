@@ -73,61 +73,48 @@ pub(super) trait Ends: Send + Sized + 'static {
     const HAS_END: bool;
 }
 
-impl Ends for TcpStream {
-    const HAS_END: bool = true;
+/// What the sockets have in common, by the same names.
+macro_rules! ends {
+    ($socket:ty, $has_end:literal, $finish:expr, $stop:expr) => {
+        impl Ends for $socket {
+            const HAS_END: bool = $has_end;
 
-    fn again(&self) -> io::Result<Self> {
-        self.try_clone()
-    }
+            fn again(&self) -> io::Result<Self> {
+                self.try_clone()
+            }
 
-    fn give(&self, data: &[u8]) -> io::Result<usize> {
-        self.send(data)
-    }
+            fn give(&self, data: &[u8]) -> io::Result<usize> {
+                self.send(data)
+            }
 
-    fn take(&self, room: &mut [u8]) -> io::Result<usize> {
-        self.recv(room)
-    }
+            fn take(&self, room: &mut [u8]) -> io::Result<usize> {
+                self.recv(room)
+            }
 
-    fn wait_at_most(&self, time: Option<Duration>) -> io::Result<()> {
-        self.set_read_timeout(time)
-    }
+            fn wait_at_most(&self, time: Option<Duration>) -> io::Result<()> {
+                self.set_read_timeout(time)
+            }
 
-    fn finish(&self) -> io::Result<()> {
-        self.shutdown(Shutdown::Write)
-    }
+            fn finish(&self) -> io::Result<()> {
+                $finish(self)
+            }
 
-    fn stop(&self) -> io::Result<()> {
-        self.shutdown(Shutdown::Read)
-    }
+            fn stop(&self) -> io::Result<()> {
+                $stop(self)
+            }
+        }
+    };
 }
 
-impl Ends for UdpSocket {
-    const HAS_END: bool = false;
-
-    fn again(&self) -> io::Result<Self> {
-        self.try_clone()
-    }
-
-    fn give(&self, data: &[u8]) -> io::Result<usize> {
-        self.send(data)
-    }
-
-    fn take(&self, room: &mut [u8]) -> io::Result<usize> {
-        self.recv(room)
-    }
-
-    fn wait_at_most(&self, time: Option<Duration>) -> io::Result<()> {
-        self.set_read_timeout(time)
-    }
-
-    fn finish(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn stop(&self) -> io::Result<()> {
-        self.descriptor().call(number::SHUTDOWN, [Argument::Value(0)]).map(drop)
-    }
-}
+ends!(
+    TcpStream,
+    true,
+    |stream: &TcpStream| stream.shutdown(Shutdown::Write),
+    |stream: &TcpStream| stream.shutdown(Shutdown::Read)
+);
+ends!(UdpSocket, false, |_: &UdpSocket| Ok(()), |socket: &UdpSocket| {
+    socket.descriptor().call(number::SHUTDOWN, [Argument::Value(0)]).map(drop)
+});
 
 /// What ends talking.
 enum End {
